@@ -1,0 +1,34 @@
+import { sql } from 'drizzle-orm'
+import type { OperationContext } from '../context.ts'
+import type { Transaction } from '../database/index.ts'
+
+/** What one audit entry says, beside who, when and which. Never a secret. */
+export interface EntryFacts {
+  /** The operation's name, `verb-noun`. */
+  readonly action: string
+  readonly outcome: 'ok' | 'refused'
+  /** The error code of a refusal. */
+  readonly code?: string | undefined
+  readonly subject?: string | undefined
+  readonly resource?: string | undefined
+  readonly requestId?: string | undefined
+  readonly grantId?: string | undefined
+  readonly details?: Readonly<Record<string, unknown>> | undefined
+}
+
+/**
+ * Writes an audit entry in the caller's transaction, through the one database function that the
+ * application's role may execute.
+ */
+export async function appendEntry(
+  tx: Transaction,
+  ctx: Pick<OperationContext, 'actor' | 'clock' | 'ids'>,
+  facts: EntryFacts,
+): Promise<void> {
+  const { kind, id, via } = ctx.actor
+  await tx.db.execute(sql`select append_audit_entry(
+    ${ctx.ids.next('aud')}, ${ctx.clock.now().toISOString()}::timestamptz, ${facts.action},
+    ${kind}, ${id}, ${via}, ${facts.subject ?? null}, ${facts.resource ?? null},
+    ${facts.requestId ?? null}, ${facts.grantId ?? null}, ${facts.outcome}, ${facts.code ?? null},
+    ${JSON.stringify(facts.details ?? {})}::jsonb)`)
+}

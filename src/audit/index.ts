@@ -1,0 +1,1 @@
+export { appendEntry, type EntryFacts } from './append-entry.ts'

@@ -1,0 +1,107 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { sql } from 'drizzle-orm'
+import { drizzle, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
+import type { PgDatabase } from 'drizzle-orm/pg-core'
+import pg from 'pg'
+import { isRetriable, translateDriverError } from './driver-errors.ts'
+
+/** A connection that can be asked; inside a transaction it is that transaction. */
+export type Queryable = PgDatabase<NodePgQueryResultHKT, Record<string, never>>
+
+/** One open transaction. */
+export interface Transaction {
+  readonly db: Queryable
+  /** Runs once the commit is acknowledged; never when the transaction rolls back. Must not throw. */
+  afterCommit(effect: () => void): void
+}
+
+/** Where the application's data lives. Every driver error comes out as a code, see driver-errors.ts. */
+export interface Database {
+  /** Runs statements outside a transaction. */
+  read<T>(work: (db: Queryable) => Promise<T>): Promise<T>
+  /** Runs `work` in one READ COMMITTED transaction; a deadlock runs it again, at most three times. */
+  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  /** The database's own time. */
+  now(): Promise<Date>
+  close(): Promise<void>
+}
+
+export type ConnectionSettings =
+  | { readonly connectionString: string }
+  | {
+      readonly host: string
+      readonly port: number
+      readonly user: string
+      readonly database: string
+    }
+
+const openTransaction = new AsyncLocalStorage<true>()
+
+/** True inside `transaction`: nothing may wait for the network there. */
+export function isTransactionOpen(): boolean {
+  return openTransaction.getStore() === true
+}
+
+const maxAttempts = 3
+
+/**
+ * Opens a pool of at most `maxConnections`. Waiting for a connection, a lock or a statement is bounded,
+ * so an overloaded database gives `cannot_decide` and never a hanging call.
+ */
+export function openDatabase(
+  settings: ConnectionSettings,
+  options: { readonly maxConnections?: number; readonly onIdleError?: (error: Error) => void } = {},
+): Database {
+  const pool = new pg.Pool({
+    ...settings,
+    max: options.maxConnections ?? 10,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: 15_000,
+    lock_timeout: 8_000,
+    idle_in_transaction_session_timeout: 20_000,
+    application_name: 'hallpass',
+  })
+  // without a listener an idle connection that dies ends the process
+  pool.on('error', (error) => options.onIdleError?.(error))
+  const db: Queryable = drizzle(pool)
+  return {
+    read: (work) => translated(() => work(db)),
+    transaction: (work) => translated(() => withRetries(() => runTransaction(db, work))),
+    now: async () =>
+      translated(async () => {
+        const { rows } = await db.execute<{ now: Date }>(sql`select clock_timestamp() as now`)
+        const row = rows[0]
+        if (row === undefined) throw new Error('the database did not tell its time')
+        return new Date(row.now)
+      }),
+    close: () => pool.end(),
+  }
+}
+
+async function runTransaction<T>(db: Queryable, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const effects: Array<() => void> = []
+  const result = await openTransaction.run(true, () =>
+    db.transaction((tx) => work({ db: tx, afterCommit: (effect) => effects.push(effect) })),
+  )
+  for (const effect of effects) effect()
+  return result
+}
+
+async function withRetries<T>(run: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run()
+    } catch (error) {
+      if (attempt >= maxAttempts || !isRetriable(error)) throw error
+    }
+  }
+}
+
+async function translated<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw translateDriverError(error)
+  }
+}

@@ -1,0 +1,18 @@
+export {
+  type ConnectionSettings,
+  type Database,
+  isTransactionOpen,
+  openDatabase,
+  type Queryable,
+  type Transaction,
+} from './database.ts'
+export { DatabaseError, isUniqueViolation } from './driver-errors.ts'
+export {
+  beginIdempotent,
+  completeIdempotent,
+  forgetIdempotencyKeys,
+  type IdempotentCall,
+  IdempotentReplay,
+  type RecordedAnswer,
+} from './idempotency.ts'
+export { MigrationFault, runMigrations } from './migrations.ts'

@@ -1,0 +1,1 @@
+export { type EventFacts, type EventType, emitEvent } from './emit-event.ts'
