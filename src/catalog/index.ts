@@ -8,4 +8,18 @@ export type {
   Sensitivity,
   Workload,
 } from './catalog.ts'
+export { decide, isStillEligible } from './decide.ts'
 export type { Ask, Decision, PolicyTrail, SubjectFacts } from './decision.ts'
+export { formatDuration, parseDuration } from './duration.ts'
+export {
+  accountsOf,
+  claimsIn,
+  groupsOf,
+  humanOf,
+  isAdmin,
+  isMember,
+  isOnRequestersSide,
+  isOwner,
+  peopleOf,
+  workloadsOf,
+} from './membership.ts'
