@@ -58,6 +58,8 @@ create index client_assertion_expires on client_assertion (expires_at);
 -- a browser on its way to the identity provider and back; state is stored hashed
 create table sign_in (
   state_hash bytea primary key,
+  -- the browser that started: the hash of a cookie that only it holds
+  browser_hash bytea not null,
   nonce text not null,
   code_verifier text not null,
   return_to text not null,

@@ -1,0 +1,6 @@
+export { authenticateSession } from './authenticate-session.ts'
+export { type CreatedSession, createSession, type NewSession } from './create-session.ts'
+export { endSessionsOf } from './end-sessions.ts'
+export { ensureSubject, lockSubject } from './lock-subject.ts'
+export type { KnownSubject } from './subject.ts'
+export { actorFacts, claimHolders, subjectFacts } from './subject-facts.ts'

@@ -1,0 +1,75 @@
+import { and, arrayOverlaps, asc, eq, gte } from 'drizzle-orm'
+import type { SubjectFacts } from '../catalog/index.ts'
+import type { OperationContext, Services } from '../context.ts'
+import type { Queryable } from '../database/index.ts'
+import { subjectTable } from '../database/schema/identity.ts'
+import { HallpassError } from '../errors.ts'
+import { claimsLastMilliseconds, factsOf, type KnownSubject, unknownSubject } from './subject.ts'
+
+const columns = {
+  id: subjectTable.id,
+  isDisabled: subjectTable.isDisabled,
+  claimGroups: subjectTable.claimGroups,
+  claimsAt: subjectTable.claimsAt,
+}
+
+/** What a decision needs to know of a subject. One that was never seen has no claims and is not disabled. */
+export async function subjectFacts(
+  db: Queryable,
+  ctx: Pick<Services, 'clock'>,
+  id: string,
+): Promise<KnownSubject> {
+  const [row] = await db.select(columns).from(subjectTable).where(eq(subjectTable.id, id))
+  return row === undefined ? unknownSubject(id) : factsOf(row, ctx.clock.now())
+}
+
+/**
+ * Facts of who performs this operation. Throws `unauthenticated` for nobody, `not_permitted` for an actor
+ * that is no subject (a job, a resource) and for a disabled one, by whatever door it came.
+ */
+export async function actorFacts(
+  db: Queryable,
+  ctx: Pick<OperationContext, 'actor' | 'clock'>,
+): Promise<SubjectFacts> {
+  const { kind, id } = ctx.actor
+  if (kind === 'anonymous') throw new HallpassError('unauthenticated', 'Sign in first.')
+  if (kind !== 'person' && kind !== 'workload') {
+    throw new HallpassError('not_permitted', 'Only a person or a workload may do this.', {
+      refusal: {},
+    })
+  }
+  const facts = await subjectFacts(db, ctx, id)
+  if (facts.isDisabled) {
+    throw new HallpassError(
+      'not_permitted',
+      'This subject is disabled. Ask an admin to enable it.',
+      {
+        refusal: { subject: id },
+      },
+    )
+  }
+  return facts
+}
+
+/** The enabled people whom the identity provider put into any of these groups, at most 24 h ago; by id. */
+export async function claimHolders(
+  db: Queryable,
+  ctx: Pick<Services, 'clock'>,
+  claimNames: readonly string[],
+): Promise<readonly SubjectFacts[]> {
+  if (claimNames.length === 0) return []
+  const now = ctx.clock.now()
+  const rows = await db
+    .select(columns)
+    .from(subjectTable)
+    .where(
+      and(
+        eq(subjectTable.kind, 'person'),
+        eq(subjectTable.isDisabled, false),
+        gte(subjectTable.claimsAt, new Date(now.getTime() - claimsLastMilliseconds)),
+        arrayOverlaps(subjectTable.claimGroups, [...claimNames]),
+      ),
+    )
+    .orderBy(asc(subjectTable.id))
+  return rows.map((row) => factsOf(row, now))
+}
