@@ -1,0 +1,83 @@
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { Log } from '../context.ts'
+import { HallpassError, OAuthError } from '../errors.ts'
+import { oauthStatusOf, problemOf, statusOf } from './problem.ts'
+
+const problemType = { 'Content-Type': 'application/problem+json' }
+
+/** Answers a refusal as RFC 9457 says. */
+export function answerProblem(c: Context, error: HallpassError): Response {
+  const headers: Record<string, string> = { ...problemType, 'Cache-Control': 'no-store' }
+  const { retryAfterSeconds } = error.options
+  if (error.code === 'unauthenticated') headers['WWW-Authenticate'] = 'Bearer realm="hallpass"'
+  if (error.code === 'too_large') headers.Connection = 'close'
+  if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(retryAfterSeconds))
+  if (error.code === 'cannot_decide' && retryAfterSeconds === undefined)
+    headers['Retry-After'] = '2'
+  return c.body(JSON.stringify(problemOf(error)), statusOf(error.code), headers)
+}
+
+/** Answers an OAuth endpoint's refusal as RFC 6749 §5.2 says. */
+export function answerOAuthError(c: Context, error: OAuthError): Response {
+  const headers: Record<string, string> = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
+  if (error.code === 'invalid_client') headers['WWW-Authenticate'] = 'Basic realm="hallpass"'
+  return c.json(
+    { error: error.code, error_description: printable(error.message) },
+    oauthStatusOf(error.code),
+    headers,
+  )
+}
+
+/** The last resort for everything a route throws: a known refusal, or a 500 that tells nothing. */
+export function answerError(c: Context, error: unknown, log: Log): Response {
+  if (c.req.path.startsWith('/oauth/') && error instanceof HallpassError) {
+    return answerOAuthError(c, oauthErrorOf(error))
+  }
+  if (error instanceof HallpassError) return answerProblem(c, error)
+  if (error instanceof OAuthError) return answerOAuthError(c, error)
+  if (error instanceof HTTPException) return error.getResponse()
+  log.error({ error: describe(error), method: c.req.method, route: c.req.routePath }, 'unexpected')
+  return c.body(
+    JSON.stringify({
+      type: 'urn:hallpass:problem:internal_error',
+      title: 'Internal error',
+      status: 500,
+      code: 'internal_error',
+      detail: 'Something went wrong on our side. Try again; if it goes on, tell the operators.',
+    }),
+    500,
+    problemType,
+  )
+}
+
+/** An operation behind an OAuth endpoint may refuse with a code of ours: the nearest of theirs. */
+function oauthErrorOf(error: HallpassError): OAuthError {
+  switch (error.code) {
+    case 'cannot_decide':
+      return new OAuthError('temporarily_unavailable', error.message)
+    case 'unauthenticated':
+      return new OAuthError('invalid_client', error.message)
+    case 'rate_limited':
+      return new OAuthError('slow_down', error.message)
+    case 'invalid_input':
+    case 'too_large':
+    case 'unsupported_media_type':
+      return new OAuthError('invalid_request', error.message)
+    default:
+      return new OAuthError('access_denied', error.message)
+  }
+}
+
+/** RFC 6749 §5.2 allows only these characters in error_description. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'")
+}
+
+/** What may be logged of an unexpected error: its kind and place, not what it was given. */
+function describe(error: unknown): object {
+  if (!(error instanceof Error)) return { name: typeof error }
+  const frames = (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '))
+  const isOurs = error.name === 'DatabaseError' || error instanceof TypeError
+  return { name: error.name, ...(isOurs ? { message: error.message } : {}), at: frames.slice(0, 6) }
+}

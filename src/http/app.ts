@@ -1,0 +1,44 @@
+import { bodyLimit } from 'hono/body-limit'
+import { secureHeaders } from 'hono/secure-headers'
+import { HallpassError } from '../errors.ts'
+import { answerError, answerProblem } from './answers.ts'
+import { newRouter, type Router } from './routing.ts'
+import type { HttpServices } from './services.ts'
+
+const maxBodyBytes = 64 * 1024
+
+/** Adds one room's routes. */
+export type RouteModule = (services: HttpServices) => Router
+
+/** The whole HTTP surface: limits and headers first, then one router per room. */
+export function createApp(services: HttpServices, modules: readonly RouteModule[]): Router {
+  const app = newRouter()
+  app.use(secureHeaders())
+  app.use(
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: (c) =>
+        answerProblem(c, new HallpassError('too_large', `Send at most ${maxBodyBytes} bytes.`)),
+    }),
+  )
+  app.onError((error, c) => answerError(c, error, services.log))
+  app.notFound((c) =>
+    answerProblem(c, new HallpassError('not_found', `There is nothing at ${c.req.method} here.`)),
+  )
+  for (const module of modules) app.route('/', module(services))
+  describeSecurity(app)
+  return app
+}
+
+function describeSecurity(app: Router): void {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A session token, `hps_…`',
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'resourceCredential', {
+    type: 'http',
+    scheme: 'basic',
+    description: "A resource's own credential",
+  })
+}
