@@ -1,0 +1,6 @@
+export {
+  type ConnectionFacts,
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+  startEmbeddedServer,
+} from './start-embedded-server.ts'

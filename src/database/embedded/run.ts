@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import type { ServerUser } from './server-user.ts'
+
+export interface Run {
+  /** null when it could not be started at all or was ended by a signal */
+  readonly status: number | null
+  /** Node's code when it could not be started: `ENOENT`, `EACCES`, `EPERM` … */
+  readonly startFault: string | undefined
+  readonly stdout: string
+  /** stdout and stderr together, in the order they came */
+  readonly output: string
+}
+
+/**
+ * What the programs of Postgres are given as environment: nothing of ours. No PGDATA or LD_PRELOAD of the
+ * user changes what runs, no secret of the broker is inherited; a set TZ spares initdb a slow search.
+ */
+export const plainEnvironment = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/',
+  LC_ALL: 'C',
+  TZ: 'UTC',
+}
+
+/** The part of spawn's options that makes a child run as the server's user, and away from our folder. */
+export function asUser(user: ServerUser | null): { uid?: number; gid?: number; cwd: string } {
+  return user === null ? { cwd: '/' } : { uid: user.uid, gid: user.gid, cwd: '/' }
+}
+
+/** Runs a program to its end and collects what it said. Never throws. */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: { user?: ServerUser | null; input?: string; inheritEnvironment?: boolean } = {},
+): Promise<Run> {
+  return await new Promise((resolve) => {
+    let stdout = ''
+    let output = ''
+    const child = spawn(command, args, {
+      ...asUser(options.user ?? null),
+      ...(options.inheritEnvironment ? {} : { env: plainEnvironment }),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    const collect = (chunk: Buffer) => {
+      output += chunk.toString()
+    }
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout += chunk.toString()
+      collect(chunk)
+    })
+    child.stderr.on('data', collect)
+    child.stdin.on('error', () => undefined) // it ended before it read everything; its status says why
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      resolve({ status: null, startFault: error.code ?? 'unknown', stdout, output: error.message })
+    })
+    child.once('close', (status) => {
+      resolve({ status, startFault: undefined, stdout, output })
+    })
+    child.stdin.end(options.input ?? '')
+  })
+}
