@@ -71,6 +71,8 @@ export interface Actor {
   readonly via: ActorVia
   /** The session it came by, when it came by one. */
   readonly sessionId?: string
+  /** The client secret it proved itself with, when it came by one. */
+  readonly credentialId?: string
 }
 
 export const anonymous: Actor = { kind: 'anonymous', id: 'anonymous', via: 'none' }

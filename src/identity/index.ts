@@ -1,4 +1,6 @@
+export { authenticateResource } from './authenticate-resource.ts'
 export { authenticateSession } from './authenticate-session.ts'
+export { isCredentialLive } from './check-credential.ts'
 export { type CreatedSession, createSession, type NewSession } from './create-session.ts'
 export { endSessionsOf } from './end-sessions.ts'
 export { ensureSubject, lockSubject } from './lock-subject.ts'

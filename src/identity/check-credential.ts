@@ -1,0 +1,86 @@
+import { and, eq, isNull, lt, or } from 'drizzle-orm'
+import type { Services } from '../context.ts'
+import { clientCredentialTable } from '../database/schema/identity.ts'
+import type { PresentedSecret } from './basic-header.ts'
+import { hashSecret, isSameHash } from './secret.ts'
+
+/** A credential whose secret was presented. */
+export interface CheckedCredential {
+  readonly clientId: string
+  readonly ownerKind: 'resource' | 'workload'
+  readonly ownerName: string
+}
+
+type CredentialServices = Pick<Services, 'clock' | 'database' | 'log'>
+
+/** How often the last use is written, at most. */
+const lastUsedGranularityMilliseconds = 60_000
+
+/** The live credential that this secret belongs to, or undefined. Notes the use, off the caller's path. */
+export async function checkCredential(
+  ctx: CredentialServices,
+  presented: PresentedSecret,
+): Promise<CheckedCredential | undefined> {
+  // Postgres text holds no NUL
+  if (presented.clientId.includes('\0')) return undefined
+  const [row] = await ctx.database.read((db) =>
+    db
+      .select({
+        clientId: clientCredentialTable.clientId,
+        ownerKind: clientCredentialTable.ownerKind,
+        ownerName: clientCredentialTable.ownerName,
+        secretHash: clientCredentialTable.secretHash,
+        lastUsedAt: clientCredentialTable.lastUsedAt,
+      })
+      .from(clientCredentialTable)
+      .where(
+        and(
+          eq(clientCredentialTable.clientId, presented.clientId),
+          isNull(clientCredentialTable.deletedAt),
+        ),
+      ),
+  )
+  // an unknown name costs the same comparison as a known one
+  const expected = row?.secretHash ?? hashSecret('')
+  if (!isSameHash(expected, hashSecret(presented.secret)) || row === undefined) return undefined
+  noteUse(ctx, row.clientId, row.lastUsedAt)
+  return { clientId: row.clientId, ownerKind: row.ownerKind, ownerName: row.ownerName }
+}
+
+/** True while the credential is not deleted: long-lived streams ask again and close. */
+export async function isCredentialLive(
+  ctx: Pick<Services, 'database'>,
+  clientId: string,
+): Promise<boolean> {
+  const rows = await ctx.database.read((db) =>
+    db
+      .select({ clientId: clientCredentialTable.clientId })
+      .from(clientCredentialTable)
+      .where(
+        and(eq(clientCredentialTable.clientId, clientId), isNull(clientCredentialTable.deletedAt)),
+      ),
+  )
+  return rows.length === 1
+}
+
+function noteUse(ctx: CredentialServices, clientId: string, lastUsedAt: Date | null): void {
+  const now = ctx.clock.now()
+  const staleBefore = new Date(now.getTime() - lastUsedGranularityMilliseconds)
+  if (lastUsedAt !== null && lastUsedAt > staleBefore) return
+  ctx.database
+    .read((db) =>
+      db
+        .update(clientCredentialTable)
+        .set({ lastUsedAt: now })
+        .where(
+          and(
+            eq(clientCredentialTable.clientId, clientId),
+            or(
+              isNull(clientCredentialTable.lastUsedAt),
+              lt(clientCredentialTable.lastUsedAt, staleBefore),
+            ),
+          ),
+        ),
+    )
+    .catch(() => ctx.log.warn({ clientId }, 'the last use of a credential was not noted'))
+}
