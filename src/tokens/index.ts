@@ -1,0 +1,8 @@
+export { ensureSigningKeys } from './ensure-signing-keys.ts'
+export { type KeySet, publishedKeys } from './jwks.ts'
+export type { SigningKey } from './key-store.ts'
+export { listKeys } from './list-keys.ts'
+export { retireKeys } from './retire-keys.ts'
+export { type Rotation, rotateKeys } from './rotate-keys.ts'
+export { createSecretBox, type MasterKeys } from './secret-box.ts'
+export { keySetMaxAgeSeconds } from './signing-key.ts'
