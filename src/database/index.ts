@@ -1,3 +1,5 @@
+export { type RunningClockMonitor, startClockMonitor } from './clock-monitor.ts'
+export { type ConnectedDatabase, connectDatabase } from './connect.ts'
 export {
   type ConnectionSettings,
   type Database,

@@ -1,0 +1,5 @@
+export { createApp, type RouteModule } from './app.ts'
+export { clientAddressReader } from './client-address.ts'
+export { memoryRateLimits, noRateLimits } from './rate-limits.ts'
+export { listen, type RunningServer } from './server.ts'
+export type { HttpServices } from './services.ts'

@@ -1,0 +1,50 @@
+import type { Server } from 'node:http'
+import { serve } from '@hono/node-server'
+import type { Router } from './routing.ts'
+
+/** The listening server. */
+export interface RunningServer {
+  readonly port: number
+  /** Stops listening, lets calls under way finish for at most `graceMilliseconds`, then cuts them off. */
+  stop(graceMilliseconds: number): Promise<void>
+}
+
+/** Listens; rejects with a message that says what to do when the port cannot be had. */
+export function listen(app: Router, host: string, port: number): Promise<RunningServer> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, hostname: host, port }, (at) =>
+      resolve({ port: at.port, stop: (grace) => stopServer(server as Server, grace) }),
+    ) as Server
+    server.headersTimeout = 15_000
+    server.requestTimeout = 30_000
+    server.keepAliveTimeout = 65_000
+    server.maxRequestsPerSocket = 0
+    server.on('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)))
+  })
+}
+
+function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new Error(
+      `PORT: ${port} on ${host} is in use. Stop what listens there, or start with another port, for instance PORT=${port + 1}.`,
+    )
+  }
+  if (error.code === 'EACCES') {
+    return new Error(`PORT: this user may not listen on port ${port}. Choose one above 1023.`)
+  }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
+    return new Error(`HALLPASS_HOST: ${host} is no address of this machine.`)
+  }
+  return error
+}
+
+function stopServer(server: Server, graceMilliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), graceMilliseconds)
+    server.close(() => {
+      clearTimeout(cut)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
