@@ -32,16 +32,21 @@ export function decide(catalog: Catalog, subject: SubjectFacts, ask: Ask, now: D
 
 /**
  * Whether some current policy still names this role and reaches this subject. Asked again at every mint;
- * durations, seats and conditions are not.
+ * durations, seats and conditions are not. With `isBreakGlass` only policies of that kind are looked at: an
+ * emergency policy does not keep an ordinary grant alive, nor the other way round.
  */
 export function isStillEligible(
   catalog: Catalog,
   subject: SubjectFacts,
   roleName: string,
+  isBreakGlass?: boolean,
 ): boolean {
   if (!catalog.roles.has(roleName)) return false
   return catalog.policies.some(
-    (policy) => policy.roles.includes(roleName) && isMember(catalog, policy.requesters, subject),
+    (policy) =>
+      (isBreakGlass === undefined || (policy.breakGlass !== undefined) === isBreakGlass) &&
+      policy.roles.includes(roleName) &&
+      isMember(catalog, policy.requesters, subject),
   )
 }
 
