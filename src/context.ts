@@ -90,6 +90,18 @@ export interface SecretBox {
   open(sealed: Uint8Array, identity: string): Buffer
 }
 
+/** Is told of use as it happens, off the hot path. Returns at once and never throws. */
+export interface UseObserver {
+  /** A grant was taken up. Says nothing about scopes. */
+  observeMint(use: { readonly grantId: string; readonly at: Date }): void
+  /** A scope of a grant was about to be enforced, and the token had it; undefined when no scope was named. */
+  observeUse(use: {
+    readonly grantId: string
+    readonly scope: string | undefined
+    readonly at: Date
+  }): void
+}
+
 /** What the composition root hands to every operation. */
 export interface Services {
   readonly clock: Clock
@@ -104,6 +116,8 @@ export interface Services {
   readonly tokenAlgorithm: 'RS256' | 'ES256' | 'EdDSA'
   /** Tells the outbox that a committed event waits. Never throws. */
   readonly wakeOutbox: () => void
+  /** Told of mints and of use that introspection sees; without it nothing is recorded. */
+  readonly useObserver?: UseObserver
 }
 
 /** What one call of an operation is given. */
