@@ -79,6 +79,15 @@ export class HallpassError extends Error {
   }
 }
 
+/** What may be logged of any error: the message only where it is known to hold no secret and no bound value. */
+export function loggable(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  if (error instanceof HallpassError) return `${error.code}: ${error.message}`
+  if (error.name === 'DatabaseError') return error.message
+  const code = 'code' in error && typeof error.code === 'string' ? ` ${error.code}` : ''
+  return `${error.name}${code}`
+}
+
 /** Error codes of the OAuth endpoints: RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, RFC 8628 §3.5. */
 export type OAuthErrorCode =
   | 'invalid_request'

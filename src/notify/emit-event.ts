@@ -36,14 +36,23 @@ export interface EventFacts {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** Puts an event into the outbox in the caller's transaction; it leaves only when that commits. */
+/**
+ * Puts an event into the outbox in the caller's transaction, owed to every notifier known by then; it leaves
+ * only when that commits. Events of one key keep their order when their transactions share a row lock.
+ */
 export async function emitEvent(
   tx: Transaction,
   ctx: Pick<OperationContext, 'clock' | 'ids' | 'wakeOutbox'>,
   event: EventFacts,
 ): Promise<void> {
-  await tx.db.execute(sql`insert into outbox_event (id, type, order_key, data, created_at)
-    values (${ctx.ids.next('evt')}, ${event.type}, ${event.orderKey},
-            ${JSON.stringify(event.data)}::jsonb, ${ctx.clock.now().toISOString()}::timestamptz)`)
+  await tx.db.execute(sql`with event as (
+      insert into outbox_event (id, type, order_key, data, created_at)
+      values (${ctx.ids.next('evt')}, ${event.type}, ${event.orderKey},
+              ${JSON.stringify(event.data)}::jsonb, ${ctx.clock.now().toISOString()}::timestamptz)
+      returning sequence, order_key
+    )
+    insert into outbox_delivery (notifier, sequence, order_key)
+    select outbox_notifier.name, event.sequence, event.order_key
+    from outbox_notifier cross join event`)
   tx.afterCommit(ctx.wakeOutbox)
 }

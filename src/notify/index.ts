@@ -1,1 +1,8 @@
+export { createConsoleNotifier } from './console-notifier.ts'
 export { type EventFacts, type EventType, emitEvent } from './emit-event.ts'
+export { forgetEvents } from './forget-events.ts'
+export { DeliveryFailure, type Notifier, type OutboxEvent } from './notifier.ts'
+export { createOutbox, type Outbox } from './outbox.ts'
+export { type OutboxStatus, outboxStatus } from './outbox-status.ts'
+export { redeliverEvents } from './redeliver-events.ts'
+export { createWebhookNotifier } from './webhook-notifier.ts'
