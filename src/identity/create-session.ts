@@ -1,6 +1,7 @@
+import { and, eq, isNull } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
-import { sessionTable } from '../database/schema/identity.ts'
+import { clientCredentialTable, sessionTable } from '../database/schema/identity.ts'
 import { HallpassError } from '../errors.ts'
 import { ensureSubject, lockSubject } from './lock-subject.ts'
 import { hashSecret } from './secret.ts'
@@ -48,6 +49,7 @@ export async function createSession(
       },
     )
   }
+  await requireLiveCredential(tx, session.authenticatedBy)
   const now = ctx.clock.now()
   const expiresIn =
     session.via === 'client_credentials' ? workloadSessionSeconds : sessionLifetimeSeconds
@@ -66,4 +68,20 @@ export async function createSession(
     userAgent: session.userAgent?.slice(0, 400) ?? null,
   })
   return { accessToken, expiresIn, sessionId }
+}
+
+/** A session opened by a secret waits for a deletion of that secret under way, and is refused after it. */
+async function requireLiveCredential(tx: Transaction, authenticatedBy: string): Promise<void> {
+  if (!authenticatedBy.startsWith('client_secret:')) return
+  const clientId = authenticatedBy.slice('client_secret:'.length)
+  const rows = await tx.db
+    .select({ clientId: clientCredentialTable.clientId })
+    .from(clientCredentialTable)
+    .where(
+      and(eq(clientCredentialTable.clientId, clientId), isNull(clientCredentialTable.deletedAt)),
+    )
+    .for('share')
+  if (rows.length === 0) {
+    throw new HallpassError('unauthenticated', 'This credential was deleted. Use another one.')
+  }
 }

@@ -1,4 +1,4 @@
-import { and, arrayOverlaps, asc, eq, gte } from 'drizzle-orm'
+import { and, arrayOverlaps, asc, eq, gte, inArray } from 'drizzle-orm'
 import type { SubjectFacts } from '../catalog/index.ts'
 import type { OperationContext, Services } from '../context.ts'
 import type { Queryable } from '../database/index.ts'
@@ -21,6 +21,23 @@ export async function subjectFacts(
 ): Promise<KnownSubject> {
   const [row] = await db.select(columns).from(subjectTable).where(eq(subjectTable.id, id))
   return row === undefined ? unknownSubject(id) : factsOf(row, ctx.clock.now())
+}
+
+/** The same for many subjects in one query, by id. */
+export async function knownSubjects(
+  db: Queryable,
+  ctx: Pick<Services, 'clock'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, KnownSubject>> {
+  const subjects = new Map(ids.map((id) => [id, unknownSubject(id)]))
+  if (ids.length === 0) return subjects
+  const now = ctx.clock.now()
+  const rows = await db
+    .select(columns)
+    .from(subjectTable)
+    .where(inArray(subjectTable.id, [...subjects.keys()]))
+  for (const row of rows) subjects.set(row.id, factsOf(row, now))
+  return subjects
 }
 
 /**

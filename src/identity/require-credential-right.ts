@@ -1,0 +1,35 @@
+import { catalogInForce } from '../catalog/index.ts'
+import type { OperationContext } from '../context.ts'
+import type { Queryable } from '../database/index.ts'
+import { HallpassError } from '../errors.ts'
+import { type CredentialOwner, isKnownOwner, mayManageCredentials } from './credential-right.ts'
+import { actorFacts } from './subject-facts.ts'
+
+/**
+ * Throws `not_permitted` unless the actor may manage these credentials. Who may not learns nothing of what
+ * exists; an admin who names something unknown gets `not_found`.
+ */
+export async function requireCredentialRight(
+  db: Queryable,
+  ctx: OperationContext,
+  owner: CredentialOwner,
+): Promise<void> {
+  const [actor, catalog] = [await actorFacts(db, ctx), await catalogInForce(db)]
+  if (!mayManageCredentials(catalog, owner, actor)) {
+    throw new HallpassError(
+      'not_permitted',
+      owner.kind === 'resource'
+        ? "Only the resource's owners and admins manage its credentials. Ask one of them."
+        : "Only members of the workload's owner group and admins manage its credentials. Ask one of them.",
+      {
+        refusal:
+          owner.kind === 'resource'
+            ? { resource: owner.name }
+            : { subject: `workload:${owner.name}` },
+      },
+    )
+  }
+  if (!isKnownOwner(catalog, owner)) {
+    throw new HallpassError('not_found', `The catalog in force has no such ${owner.kind}.`)
+  }
+}
