@@ -18,12 +18,17 @@ export function readPostmaster(home: Home): PostmasterFile | undefined {
 
 /** Whether the process lives; a zombie that nobody reaped does not. */
 export function isAlive(processId: number): boolean {
+  return hasProcess(processId) && stateInLinux(processId)?.state !== 'Z'
+}
+
+/** Whether that number belongs to any process, be it a zombie. */
+export function hasProcess(processId: number): boolean {
   try {
     process.kill(processId, 0)
+    return true
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
-  return stateInLinux(processId)?.state !== 'Z'
 }
 
 /**

@@ -8,6 +8,7 @@ import type { Home } from './home.ts'
 import { initialiseCluster } from './initialise-cluster.ts'
 import {
   askToStop,
+  hasProcess,
   isAlive,
   isReachable,
   isThisServer,
@@ -90,9 +91,9 @@ async function findRunning(home: Home, since: number): Promise<RunningServer | u
     const isUp = file.status === 'ready' && (await isReachable(file.socketDirectory))
     if (isUp && (await staysUp(home, file))) return file
     if (!isUp) {
-      // a reachable one may run in another container, where its process has another number
-      if (!isAlive(file.processId)) return undefined
-      if (!(await isThisServer(home, file.processId))) {
+      // what cannot be reached may also run in another container, where its process has another number
+      if (!hasProcess(file.processId)) return undefined
+      if (!isAlive(file.processId) || !(await isThisServer(home, file.processId))) {
         setAsideStaleLock(postmasterFile(home), text)
         return undefined
       }
