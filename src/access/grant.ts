@@ -96,6 +96,9 @@ const moves: Record<GrantState, Record<GrantEvent, GrantMove>> = {
   expired: final,
 }
 
+/** The states that something still leads out of. */
+export const liveStates = ['scheduled', 'active', 'suspended'] as const
+
 /** True for a state that nothing leads out of. */
 export function isFinal(state: GrantState): state is 'revoked' | 'released' | 'expired' {
   return state === 'revoked' || state === 'released' || state === 'expired'

@@ -1,0 +1,24 @@
+import { lte, sql } from 'drizzle-orm'
+import type { OperationContext } from '../context.ts'
+import { accessGrantTable } from '../database/schema/grants.ts'
+import { requireJob } from './require-job.ts'
+import { storeEnding } from './store-ending.ts'
+import { isStoredLive, sweepGrants } from './sweep-grants.ts'
+
+/**
+ * Stores the end of every grant whose time ran out, and tells it. Nothing waits for it: what ended is refused by
+ * its time. No revocation, since no token outlives its grant. Jobs and operators.
+ */
+export async function expireGrants(
+  ctx: OperationContext,
+): Promise<{ readonly expiredCount: number }> {
+  requireJob(ctx)
+  const now = ctx.clock.now()
+  const ending = { event: 'expire', action: 'expire-grants', reason: null } as const
+  const expiredCount = await sweepGrants(ctx, ending.action, {
+    condition: sql`${isStoredLive} and ${lte(accessGrantTable.endsAt, now)}`,
+    orderBy: accessGrantTable.endsAt,
+    act: (tx, grant) => storeEnding(tx, ctx, grant, ending, now),
+  })
+  return { expiredCount }
+}
