@@ -5,7 +5,6 @@ import { operate } from '../operation.ts'
 import { generateKey } from './generate-key.ts'
 import {
   insertKey,
-  keyWithPrivatePart,
   lockSigningKeys,
   moveStoredKey,
   privatePartIdentity,
@@ -13,6 +12,7 @@ import {
   requireKeyKeeper,
   type SigningKey,
   signingKeys,
+  storedKey,
 } from './key-store.ts'
 import { isSealedWithOlderKey } from './secret-box.ts'
 
@@ -78,7 +78,7 @@ async function outdatedPrivateParts(
 ): Promise<readonly { kid: string; privatePart: Buffer }[]> {
   const outdated: { kid: string; privatePart: Buffer }[] = []
   for (const { kid } of keys) {
-    const sealed = (await keyWithPrivatePart(db, kid))?.privateSealed
+    const sealed = (await storedKey(db, kid))?.privateSealed
     if (sealed == null) continue
     const privatePart = ctx.secretBox.open(sealed, privatePartIdentity(kid))
     if (isSealedWithOlderKey(ctx.secretBox, sealed)) outdated.push({ kid, privatePart })

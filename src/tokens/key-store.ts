@@ -62,7 +62,7 @@ export function signingKeys(
 }
 
 /** One key with its encrypted private part, null when that is gone. */
-export async function keyWithPrivatePart(
+export async function storedKey(
   db: Queryable,
   kid: string,
 ): Promise<(SigningKey & { readonly privateSealed: Buffer | null }) | undefined> {

@@ -4,7 +4,7 @@ import type { Services } from '../context.ts'
 import type { Queryable } from '../database/index.ts'
 import { HallpassError } from '../errors.ts'
 import type { AccessTokenClaims } from './claims.ts'
-import { keyWithPrivatePart, privatePartIdentity } from './key-store.ts'
+import { privatePartIdentity, storedKey } from './key-store.ts'
 import type { TokenAlgorithm } from './signing-key.ts'
 
 /** A private key, ready to sign. */
@@ -28,7 +28,7 @@ export async function signerOf(db: Queryable, ctx: SignerServices, kid: string):
   const known = signers.get(kid)
   if (known !== undefined) return known
   const signer = await loadSigner(db, ctx, kid)
-  for (const oldest of [...signers.keys()].slice(0, signers.size - keptSigners + 1)) {
+  for (const oldest of [...signers.keys()].slice(0, Math.max(0, signers.size - keptSigners + 1))) {
     signers.delete(oldest)
   }
   signers.set(kid, signer)
@@ -36,7 +36,7 @@ export async function signerOf(db: Queryable, ctx: SignerServices, kid: string):
 }
 
 async function loadSigner(db: Queryable, ctx: SignerServices, kid: string): Promise<Signer> {
-  const stored = await keyWithPrivatePart(db, kid)
+  const stored = await storedKey(db, kid)
   if (stored?.privateSealed == null) {
     throw new HallpassError(
       'cannot_decide',

@@ -1,0 +1,96 @@
+import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
+import { z } from 'zod'
+import type { Services } from '../context.ts'
+import type { AccessTokenClaims } from './claims.ts'
+import { storedKey } from './key-store.ts'
+import { isPublished, type TokenAlgorithm } from './signing-key.ts'
+
+type VerifierServices = Pick<Services, 'clock' | 'database' | 'issuer'>
+
+/** An access token of this broker whose signature, type, issuer and times hold. */
+export interface VerifiedToken {
+  readonly kid: string
+  readonly claims: AccessTokenClaims
+}
+
+interface PublicKey {
+  readonly algorithm: TokenAlgorithm
+  readonly key: Awaited<ReturnType<typeof importJWK>>
+}
+
+const longestToken = 8 * 1024
+const longestKid = 128
+/** Between replicas clocks may differ by 2 s each from the database's; `exp` gets no tolerance. */
+const notBeforeToleranceSeconds = 5
+const keptKeys = 16
+
+const claimsSchema = z.object({
+  iss: z.string(),
+  sub: z.string(),
+  aud: z.string(),
+  client_id: z.string(),
+  scope: z.string(),
+  iat: z.number().int(),
+  nbf: z.number().int(),
+  exp: z.number().int(),
+  jti: z.string(),
+  grant_id: z.string(),
+})
+
+const publicKeysOf = new WeakMap<Services['database'], Map<string, PublicKey>>()
+
+/**
+ * Checks what a token says of itself: our signature by the key its `kid` names, with that key's algorithm,
+ * `typ` at+jwt, our issuer, not expired. Undefined when anything fails. Whether the key was revoked
+ * since, and everything else that the database knows, is for the caller to ask.
+ */
+export async function verifyToken(
+  ctx: VerifierServices,
+  token: string,
+): Promise<VerifiedToken | undefined> {
+  const kid = kidOf(token)
+  if (kid === undefined) return undefined
+  const publicKey = await publicKeyOf(ctx, kid)
+  if (publicKey === undefined) return undefined
+  const now = ctx.clock.now()
+  const payload = await jwtVerify(token, publicKey.key, {
+    algorithms: [publicKey.algorithm],
+    issuer: ctx.issuer,
+    typ: 'at+jwt',
+    currentDate: now,
+    clockTolerance: notBeforeToleranceSeconds,
+  }).then(
+    (result) => result.payload,
+    () => undefined,
+  )
+  const claims = claimsSchema.safeParse(payload)
+  if (!claims.success || claims.data.exp * 1000 <= now.getTime()) return undefined
+  return { kid, claims: claims.data }
+}
+
+function kidOf(token: string): string | undefined {
+  if (token.length > longestToken) return undefined
+  try {
+    const { kid } = decodeProtectedHeader(token)
+    return typeof kid === 'string' && kid.length <= longestKid ? kid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What belongs to a kid never changes, so it is kept; an unknown kid is looked up each time. */
+async function publicKeyOf(ctx: VerifierServices, kid: string): Promise<PublicKey | undefined> {
+  const known = publicKeysOf.get(ctx.database) ?? new Map<string, PublicKey>()
+  publicKeysOf.set(ctx.database, known)
+  const kept = known.get(kid)
+  if (kept !== undefined) return kept
+  const stored = await ctx.database.read((db) => storedKey(db, kid))
+  if (stored === undefined || !isPublished(stored.state)) return undefined
+  const key = await importJWK({ ...stored.publicJwk }, stored.algorithm)
+  const publicKey = { algorithm: stored.algorithm, key }
+  for (const oldest of [...known.keys()].slice(0, Math.max(0, known.size - keptKeys + 1))) {
+    known.delete(oldest)
+  }
+  known.set(kid, publicKey)
+  return publicKey
+}
