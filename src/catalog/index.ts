@@ -1,3 +1,4 @@
+export { type AppliedCatalog, applyCatalog, storeCatalogFile } from './apply-catalog.ts'
 export type {
   Catalog,
   MemberReference,
@@ -11,6 +12,7 @@ export type {
 export { decide, isStillEligible } from './decide.ts'
 export type { Ask, Decision, PolicyTrail, SubjectFacts } from './decision.ts'
 export { formatDuration, parseDuration } from './duration.ts'
+export { catalogInForce } from './in-force.ts'
 export {
   accountsOf,
   claimsIn,
