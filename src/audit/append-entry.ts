@@ -28,7 +28,19 @@ export async function appendEntry(
   const { kind, id, via } = ctx.actor
   await tx.db.execute(sql`select append_audit_entry(
     ${ctx.ids.next('aud')}, ${ctx.clock.now().toISOString()}::timestamptz, ${facts.action},
-    ${kind}, ${id}, ${via}, ${facts.subject ?? null}, ${facts.resource ?? null},
-    ${facts.requestId ?? null}, ${facts.grantId ?? null}, ${facts.outcome}, ${facts.code ?? null},
-    ${JSON.stringify(facts.details ?? {})}::jsonb)`)
+    ${kind}, ${storable(id)}, ${via}, ${storable(facts.subject)}, ${storable(facts.resource)},
+    ${storable(facts.requestId)}, ${storable(facts.grantId)}, ${facts.outcome}, ${facts.code ?? null},
+    ${storableJson(facts.details ?? {})}::jsonb)`)
+}
+
+// Postgres stores neither NUL nor half a surrogate pair; a refusal must be on record whatever was sent
+
+function storable(text: string | undefined): string | null {
+  return text?.replaceAll('\0', '\ufffd').replaceAll(/\p{Surrogate}/gu, '\ufffd') ?? null
+}
+
+function storableJson(value: object): string {
+  return JSON.stringify(value).replaceAll(/\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g, (found) =>
+    found === '\\\\' ? found : '\\ufffd',
+  )
 }

@@ -28,6 +28,8 @@ export interface SignerKey {
 }
 
 const ed25519Algorithm = 1
+/** key hash and Ed25519 signature */
+const signatureBytes = 4 + 64
 const signatureLine = /^— (?<name>[^\s+]+) (?<signature>[A-Za-z0-9+/]+={0,2})$/u
 
 /** The verifier key of an Ed25519 key, in the text form that is published. */
@@ -82,6 +84,9 @@ export function openNote(note: string, key: VerifierKey): string {
     }
     const bytes = Buffer.from(signature, 'base64')
     if (name !== key.name || !bytes.subarray(0, 4).equals(key.keyHash)) continue
+    if (bytes.length !== signatureBytes) {
+      throw new NoteFault('malformed', 'The signature of this note was cut short.')
+    }
     if (!verify(null, Buffer.from(text, 'utf8'), key.publicKey, bytes.subarray(4))) {
       throw new NoteFault('bad_signature', 'The signature of this note is wrong.')
     }

@@ -114,8 +114,11 @@ async function grantRights(client: pg.Client, role: string): Promise<void> {
         select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname = 'public' and c.relkind in ('r', 'p') and c.relname like 'audit\\_%'
       loop
-        execute format('revoke insert, update, delete, truncate on %s from ${name.replaceAll("'", "''")}', guarded);
+        execute format('revoke all on %s from %I', guarded, ${client.escapeLiteral(role)});
+        execute format('grant select on %s to %I', guarded, ${client.escapeLiteral(role)});
       end loop;
     end $$;
+    grant execute on function append_audit_entry, seal_audit_entries, create_audit_key, reseal_audit_key
+      to ${name};
   `)
 }
