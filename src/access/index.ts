@@ -3,6 +3,7 @@ export type { Page } from './cursor.ts'
 export { disableSubject } from './disable-subject.ts'
 export { enableSubject } from './enable-subject.ts'
 export { expireGrants } from './expire-grants.ts'
+export { type ExplainInput, explainAccess } from './explain-access.ts'
 export { getGrant } from './get-grant.ts'
 export {
   effectiveState,
@@ -26,6 +27,7 @@ export { revokeResource } from './revoke-resource.ts'
 export { revokeSubject } from './revoke-subject.ts'
 export { startGrants } from './start-grants.ts'
 export { suspendGrant } from './suspend-grant.ts'
+export { viewCatalog } from './view-catalog.ts'
 export {
   type Revocation,
   reloadPayload,
