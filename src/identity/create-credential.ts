@@ -23,8 +23,8 @@ export async function createCredential(
 ): Promise<CreatedCredential> {
   return operate(ctx, 'create-credential', async (tx) => {
     await requireCredentialRight(tx.db, ctx, owner)
-    // catalog names hold no dot, so a credential is never taken for a workload or a client
-    const clientId = `${owner.name}.${ctx.ids.secret().slice(0, 16)}`
+    // catalog names hold no tilde, so a credential is never taken for a workload or a client
+    const clientId = `${owner.name}~${ctx.ids.secret().slice(0, 16)}`
     const clientSecret = `hpk_${ctx.ids.secret()}`
     await tx.db.insert(clientCredentialTable).values({
       clientId,

@@ -29,6 +29,7 @@ export async function developmentSignIn(
         `The catalog names no such person: subject ${message}.`,
         {
           errors: [{ pointer: '/subject', message }],
+          refusal: { details: { reason: 'person_unknown' } },
         },
       )
     }

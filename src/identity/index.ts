@@ -5,9 +5,9 @@ export {
   type AuthorizationFault,
   type AuthorizationRequest,
   answerLocation,
-  readAuthorizationRequest,
 } from './authorization-request.ts'
 export { beginSignIn, signInLifetimeSeconds } from './begin-sign-in.ts'
+export { checkAuthorization } from './check-authorization.ts'
 export { isCredentialLive } from './check-credential.ts'
 export { type ClientRequest, formValue } from './client-request.ts'
 export { type CreatedCredential, createCredential } from './create-credential.ts'

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import type { Context } from 'hono'
+import { raw } from 'hono/html'
+import type { Child } from 'hono/jsx'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+
+const styles = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 0; display: grid; justify-items: center; background: #f4f5f7; color: #1a1d21; }
+main { width: min(30rem, calc(100% - 2rem)); margin: 10vh 0 2rem; padding: 1.5rem 2rem; box-sizing: border-box;
+  background: #fff; border: 1px solid #c9ced6; border-radius: 8px; }
+h1 { margin: 0 0 1rem; font-size: 1.4rem; }
+code { overflow-wrap: anywhere; }
+ul { padding: 0; list-style: none; display: grid; gap: .5rem; }
+button { font: inherit; padding: .5rem 1rem; border: 1px solid #5b6472; border-radius: 6px; background: #fff;
+  color: inherit; cursor: pointer; }
+button.primary { background: #14532d; border-color: #14532d; color: #fff; }
+ul button { width: 100%; text-align: left; }
+.actions { display: flex; gap: .75rem; margin: 1.5rem 0 0; }
+@media (prefers-color-scheme: dark) {
+  body { background: #15181c; color: #e8eaed; }
+  main { background: #1e2228; border-color: #3d4450; }
+  button { background: #1e2228; border-color: #8b95a5; }
+  a { color: #8ab4f8; }
+}
+`
+
+const styleHash = createHash('sha256').update(styles).digest('base64')
+
+export interface PageOptions {
+  readonly title: string
+  readonly status?: ContentfulStatusCode
+  /** Origins beside our own that a form's answer may redirect to. */
+  readonly formTargets?: readonly string[]
+}
+
+/**
+ * Answers with a page: no script at all, one style known by its hash, in no frame, kept by no cache. The body is
+ * escaped by hono/jsx.
+ */
+export function answerPage(
+  c: Context,
+  options: PageOptions,
+  body: Child,
+): Response | Promise<Response> {
+  const { title, status = 200, formTargets = [] } = options
+  c.header('Content-Security-Policy', policyWith(formTargets))
+  c.header('X-Frame-Options', 'DENY')
+  c.header('Referrer-Policy', 'no-referrer')
+  c.header('Cache-Control', 'no-store')
+  return c.html(
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{`${title} · Hallpass`}</title>
+        <style>{raw(styles)}</style>
+      </head>
+      <body>
+        <main>
+          <h1>{title}</h1>
+          {body}
+        </main>
+      </body>
+    </html>,
+    status,
+  )
+}
+
+function policyWith(formTargets: readonly string[]): string {
+  return [
+    "default-src 'none'",
+    `style-src 'sha256-${styleHash}'`,
+    ['form-action', "'self'", ...formTargets].join(' '),
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
