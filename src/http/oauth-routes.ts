@@ -1,0 +1,217 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { type Actor, anonymous, type OperationContext } from '../context.ts'
+import { HallpassError, OAuthError } from '../errors.ts'
+import {
+  authenticateClient,
+  authenticateResource,
+  authenticateSession,
+  formValue,
+  redeemAuthorizationCode,
+} from '../identity/index.ts'
+import {
+  introspectToken,
+  issueClientCredentials,
+  keySetMaxAgeSeconds,
+  publishedKeys,
+  revokeToken,
+  serverMetadata,
+} from '../tokens/index.ts'
+import { bearerOf } from './authentication.ts'
+import { toJson } from './render.ts'
+import { type HttpEnvironment, newRouter, type Router } from './routing.ts'
+import type { HttpServices } from './services.ts'
+
+type OAuthContext = Context<HttpEnvironment>
+
+/** The machine's side of OAuth: `/oauth/token`, `/introspect`, `/revoke`, `/jwks` and the metadata. */
+export function oauthRoutes(services: HttpServices): Router {
+  const router = newRouter()
+  router.post('/oauth/token', (c) => answerToken(c, services))
+  router.post('/oauth/introspect', (c) => answerIntrospection(c, services))
+  router.post('/oauth/revoke', (c) => answerRevocation(c, services))
+  router.get('/oauth/jwks', async (c) =>
+    c.json(await publishedKeys(services), 200, {
+      'Cache-Control': `public, max-age=${keySetMaxAgeSeconds}`,
+    }),
+  )
+  const metadata = (c: OAuthContext) =>
+    c.json(serverMetadata(services.issuer), 200, { 'Cache-Control': 'public, max-age=300' })
+  router.get('/.well-known/oauth-authorization-server', metadata)
+  router.get('/.well-known/openid-configuration', metadata)
+  describeOAuth(router)
+  return router
+}
+
+async function answerToken(c: OAuthContext, services: HttpServices): Promise<Response> {
+  await services.rateLimits.consume('token', services.clientAddressOf(c.env?.incoming))
+  const form = await readForm(c)
+  const grantType = required(form, 'grant_type')
+  const origin = {
+    clientAddress: services.clientAddressOf(c.env?.incoming),
+    userAgent: c.req.header('user-agent'),
+  }
+  switch (grantType) {
+    case 'client_credentials': {
+      const client = await authenticateClient(as(services, anonymous), presentedBy(c, form))
+      const ctx = as(services, workloadActor(client.workload))
+      const answer = await issueClientCredentials(ctx, {
+        resources: form.getAll('resource'),
+        scope: formValue(form, 'scope'),
+        authenticatedBy: client.authenticatedBy,
+        ...origin,
+      })
+      return answerFresh(c, answer)
+    }
+    case 'authorization_code': {
+      const { accessToken, expiresIn } = await redeemAuthorizationCode(as(services, anonymous), {
+        clientId: required(form, 'client_id'),
+        code: required(form, 'code'),
+        redirectUri: required(form, 'redirect_uri'),
+        codeVerifier: required(form, 'code_verifier'),
+        ...origin,
+      })
+      return answerFresh(c, { accessToken, tokenType: 'Bearer', expiresIn })
+    }
+    default:
+      throw new OAuthError(
+        'unsupported_grant_type',
+        'Use client_credentials or authorization_code.',
+      )
+  }
+}
+
+async function answerIntrospection(c: OAuthContext, services: HttpServices): Promise<Response> {
+  const resource = await authenticateResource(services, c.req.header('authorization') ?? '')
+  await services.rateLimits.consume('introspection', resource.id)
+  const form = await readForm(c)
+  const token = required(form, 'token')
+  const scope = formValue(form, 'scope')
+  return answerFresh(c, await introspectToken(as(services, resource), { token, scope }))
+}
+
+async function answerRevocation(c: OAuthContext, services: HttpServices): Promise<Response> {
+  await services.rateLimits.consume('token', services.clientAddressOf(c.env?.incoming))
+  const form = await readForm(c)
+  const token = required(form, 'token')
+  const actor = await revokerOf(c, services, form, token)
+  if (actor !== undefined) await revokeToken(as(services, actor), { token })
+  return c.body(null, 200, { 'Cache-Control': 'no-store' })
+}
+
+/**
+ * Who takes a token back: its subject with a session, its client with its own authentication, or a public client,
+ * which has none: then the session token itself is the proof, and undefined means that there is nothing to end.
+ */
+async function revokerOf(
+  c: OAuthContext,
+  services: HttpServices,
+  form: URLSearchParams,
+  token: string,
+): Promise<Actor | undefined> {
+  const authorization = c.req.header('authorization')
+  if (/^Bearer /i.test(authorization ?? '')) return authenticateSession(services, bearerOf(c))
+  const isPublic =
+    authorization === undefined && !form.has('client_secret') && !form.has('client_assertion')
+  if (isPublic && form.has('client_id') && token.startsWith('hps_')) {
+    return authenticateSession(services, token).catch((error: unknown) => {
+      if (error instanceof HallpassError && error.code === 'unauthenticated') return undefined
+      throw error
+    })
+  }
+  const client = await authenticateClient(as(services, anonymous), presentedBy(c, form))
+  return workloadActor(client.workload)
+}
+
+function as(services: HttpServices, actor: Actor): OperationContext {
+  return { ...services, actor }
+}
+
+function workloadActor(name: string): Actor {
+  return { kind: 'workload', id: `workload:${name}`, via: 'client_credentials' }
+}
+
+function presentedBy(c: OAuthContext, form: URLSearchParams) {
+  return { authorization: c.req.header('authorization'), form }
+}
+
+/** RFC 6749 §3.2: parameters come in the body, form-urlencoded, and nothing in the URL counts. */
+async function readForm(c: OAuthContext): Promise<URLSearchParams> {
+  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/x-www-form-urlencoded') {
+    throw new OAuthError('invalid_request', 'Send the body as application/x-www-form-urlencoded.')
+  }
+  return new URLSearchParams(await c.req.text())
+}
+
+function required(form: URLSearchParams, name: string): string {
+  const value = formValue(form, name)
+  if (value === undefined) throw new OAuthError('invalid_request', `Send ${name}.`)
+  return value
+}
+
+/** RFC 6749 §5.1: an answer with a token is stored nowhere. */
+function answerFresh(c: OAuthContext, answer: object): Response {
+  return c.json(toJson(answer), 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+}
+
+function describeOAuth(router: Router): void {
+  const error = {
+    description: 'Refused: an RFC 6749 §5.2 error',
+    content: {
+      'application/json': {
+        schema: z
+          .object({ error: z.string(), error_description: z.string() })
+          .openapi('OAuthError'),
+      },
+    },
+  }
+  const form = (schema: z.ZodObject) => ({
+    body: { content: { 'application/x-www-form-urlencoded': { schema } }, required: true },
+  })
+  const describe = (
+    method: 'get' | 'post',
+    path: string,
+    summary: string,
+    schema?: z.ZodObject,
+  ): void =>
+    router.openAPIRegistry.registerPath({
+      method,
+      path,
+      summary,
+      tags: ['OAuth'],
+      ...(schema === undefined ? {} : { request: form(schema) }),
+      responses: { 200: { description: 'Done' }, ...(method === 'post' ? { default: error } : {}) },
+    })
+  const text = z.string().optional()
+  describe(
+    'post',
+    '/oauth/token',
+    'A token for a client (RFC 6749 §4.1.3, §4.4; RFC 8707)',
+    z.object({
+      grant_type: z.enum(['client_credentials', 'authorization_code']),
+      scope: text,
+      resource: text,
+      client_id: text,
+      client_secret: text,
+      client_assertion: text,
+      client_assertion_type: text,
+      code: text,
+      redirect_uri: text,
+      code_verifier: text,
+    }),
+  )
+  describe(
+    'post',
+    '/oauth/introspect',
+    'Is this token good here? (RFC 7662)',
+    z.object({
+      token: z.string(),
+      scope: text,
+    }),
+  )
+  describe('post', '/oauth/revoke', 'Take a token back (RFC 7009)', z.object({ token: z.string() }))
+  describe('get', '/oauth/jwks', 'The keys that tokens are signed with (RFC 7517)')
+  describe('get', '/.well-known/oauth-authorization-server', 'Server metadata (RFC 8414)')
+  describe('get', '/.well-known/openid-configuration', 'The same document')
+}
