@@ -6,10 +6,6 @@ const remedies: readonly [RegExp, string][] = [
     'The file system is read-only: set HALLPASS_DATA_DIR to a folder that can be written.',
   ],
   [
-    /database files are incompatible|incompatible with (?:this version|server)/i,
-    'The files were made by another major version of Postgres: install that version, or set HALLPASS_DATA_DIR to a new folder.',
-  ],
-  [
     /could not look up (?:effective|local) user/i,
     'The user has no name on this machine: run Hallpass as a user that is listed in /etc/passwd, or set DATABASE_URL.',
   ],
@@ -26,7 +22,7 @@ const remedies: readonly [RegExp, string][] = [
     'The machine has too little free memory: stop something, or set DATABASE_URL to a server elsewhere.',
   ],
   [
-    /valid checkpoint record|checksum|control file|invalid magic number/i,
+    /files are incompatible|valid checkpoint record|checksum|control file|invalid magic number/i,
     'The files are damaged: restore the folder from a backup, or set HALLPASS_DATA_DIR to a new folder.',
   ],
   [

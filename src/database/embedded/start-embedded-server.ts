@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeFailure } from './failures.ts'
-import { type Hold, takeHold } from './holders.ts'
+import { type Hold, isSupervised, takeHold } from './holders.ts'
 import { type Home, prepareHome } from './home.ts'
 import { keepRunning } from './keep-running.ts'
 import { isAlive, readPostmaster } from './postmaster.ts'
@@ -84,7 +84,7 @@ async function letGo(home: Home, hold: Hold): Promise<void> {
   const isLast = hold.release()
   if (!isLast || running === undefined) return
   const since = performance.now()
-  while (isAlive(running.processId)) {
+  while (isAlive(running.processId) || isSupervised(home)) {
     if (performance.now() - since > longestStopMilliseconds) {
       throw new Error(
         `Postgres (process ${running.processId}) does not stop. Its log is ${home.log}.`,

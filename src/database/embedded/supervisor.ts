@@ -25,7 +25,7 @@ exec 1>&2
     seconds=$((seconds + 1))
   done
   kill -QUIT "$server"
-) 2>/dev/null &
+) >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
 wait "$server"

@@ -127,6 +127,7 @@ export function startBroker(
     })
     child.once('close', () => reject(new Error('the broker ended before it was ready')))
   })
+  child.stdin.on('error', () => undefined) // it has ended by itself
   ready.catch(() => undefined) // a test that kills it early does not ask
   return {
     child,
@@ -134,7 +135,7 @@ export function startBroker(
     ready,
     ended,
     stop: async () => {
-      child.stdin.write('stop')
+      if (child.exitCode === null && child.signalCode === null) child.stdin.write('stop')
       await ended
     },
     kill: async () => {
