@@ -30,7 +30,7 @@ export async function explainAccess(
 ): Promise<Explanation> {
   return ctx.database.read(async (db) => {
     const catalog = await catalogInForce(db)
-    const id = input.subject ?? ctx.actor.id
+    const id = subjectIdOf(input.subject ?? ctx.actor.id)
     await requireRight(db, ctx, catalog, id)
     const facts = await subjectFacts(db, ctx, id)
     const { subject: _, ...ask } = input
@@ -51,4 +51,9 @@ async function requireRight(
     'not_permitted',
     'Only admins may have another subject’s access explained. Ask about your own, or ask an admin.',
   )
+}
+
+/** People are known by the lower-cased address. */
+function subjectIdOf(text: string): string {
+  return text.includes('@') ? text.toLowerCase() : text
 }
