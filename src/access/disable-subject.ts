@@ -15,6 +15,7 @@ export async function disableSubject(
   input: { readonly subject: string; readonly reason: string },
 ): Promise<EndedSubject> {
   const reason = checkedReason(input.reason)
+  const { kind, id, via } = ctx.actor
   return operate(ctx, 'disable-subject', async (tx) => {
     const accounts = await lockAccounts(tx, ctx, input.subject)
     const now = await timeOfEnding(tx, ctx)
@@ -23,7 +24,7 @@ export async function disableSubject(
       await emitEvent(tx, ctx, {
         type: 'subject.disabled',
         orderKey: subject,
-        data: { subject, reason, actor: { kind: ctx.actor.kind, id: ctx.actor.id } },
+        data: { subject, reason, actor: { kind, id, via } },
       })
     }
     return endAccounts(tx, ctx, accounts, { action: 'disable-subject', reason }, now)

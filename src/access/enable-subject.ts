@@ -15,6 +15,7 @@ export async function enableSubject(
   input: { readonly subject: string; readonly reason: string },
 ): Promise<EndedSubject> {
   const reason = checkedReason(input.reason)
+  const { kind, id, via } = ctx.actor
   return operate(ctx, 'enable-subject', async (tx) => {
     for (const subject of await lockAccounts(tx, ctx, input.subject)) {
       if (!(await setDisabled(tx, ctx, subject, null))) continue
@@ -27,7 +28,7 @@ export async function enableSubject(
       await emitEvent(tx, ctx, {
         type: 'subject.enabled',
         orderKey: subject,
-        data: { subject, reason, actor: { kind: ctx.actor.kind, id: ctx.actor.id } },
+        data: { subject, reason, actor: { kind, id, via } },
       })
     }
     return { grantsRevoked: 0 }

@@ -29,7 +29,7 @@ export async function emitGrantEvent(
       ends_at: grant.endsAt.toISOString(),
       ended_at: grant.endedAt?.toISOString() ?? null,
       is_break_glass: grant.isBreakGlass,
-      actor: { kind: ctx.actor.kind, id: ctx.actor.id },
+      actor: { kind: ctx.actor.kind, id: ctx.actor.id, via: ctx.actor.via },
       ...more,
     },
   })

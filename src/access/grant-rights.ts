@@ -1,4 +1,5 @@
 import {
+  accountsOf,
   type Catalog,
   humanOf,
   isAdmin,
@@ -55,15 +56,15 @@ export function rightsOver(
   if (standing.kind === 'none') return nothing
   const { facts } = standing
   const isHolder = facts.id === grant.subject
+  const isHoldersHuman = humanOf(catalog, facts.id) === humanOf(catalog, grant.subject)
   const governs = isAdmin(catalog, facts) || isOwner(catalog, grant.resource, facts)
   const canEnd = governs || isReviewerOf(catalog, grant.policy, facts)
   return {
-    canSee: isHolder || canEnd,
+    canSee: isHoldersHuman || canEnd,
     isHolder,
     canRevoke: canEnd,
     canSuspend: canEnd,
-    // under no account: the human behind it counts
-    canResume: governs && humanOf(catalog, facts.id) !== humanOf(catalog, grant.subject),
+    canResume: governs && !isHoldersHuman,
   }
 }
 
@@ -79,7 +80,7 @@ export type GrantVisibility =
   | { readonly kind: 'everything' }
   | {
       readonly kind: 'some'
-      readonly subject: string
+      readonly subjects: readonly string[]
       readonly resources: readonly string[]
       readonly policies: readonly string[]
     }
@@ -93,7 +94,7 @@ export function visibleGrants(catalog: Catalog, standing: Standing): GrantVisibi
   if (isAdmin(catalog, facts)) return { kind: 'everything' }
   return {
     kind: 'some',
-    subject: facts.id,
+    subjects: accountsOf(catalog, facts.id),
     resources: [...catalog.resources.keys()].filter((name) => isOwner(catalog, name, facts)),
     policies: catalog.policies
       .map(({ name }) => name)

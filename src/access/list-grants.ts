@@ -53,7 +53,7 @@ export async function listGrants(
 function isVisible(visibility: Exclude<GrantVisibility, { kind: 'nothing' }>): SQL | undefined {
   if (visibility.kind === 'everything') return undefined
   return or(
-    eq(accessGrantTable.subject, visibility.subject),
+    inArray(accessGrantTable.subject, [...visibility.subjects]),
     inArray(accessGrantTable.resource, [...visibility.resources]),
     inArray(accessGrantTable.policy, [...visibility.policies]),
   )

@@ -23,7 +23,7 @@ describe('a cursor', () => {
 })
 
 describe('a page', () => {
-  const rows = ['C', 'B', 'A'].map((letter) => ({ id: `grt_01JNB7V6Z0QK3W8E5T9Y2R4U6${letter}` }))
+  const rows = ['C', 'B', 'A'].map((letter) => ({ id: `grt_01JNB7V6Z0QK3W8E5T9Y2R4V6${letter}` }))
 
   it('names the next one when a row is left over', () => {
     const page = pageOf('grants', rows, 2)

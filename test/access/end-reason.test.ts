@@ -14,6 +14,10 @@ describe('a reason', () => {
     expect(checkedReason('  left the team ')).toBe('left the team')
   })
 
+  it('may have lines, ended in one way', () => {
+    expect(checkedReason('left the team\r\nsince Monday')).toBe('left the team\nsince Monday')
+  })
+
   it('may have 500 characters, counted as people count them', () => {
     expect(checkedReason('é'.repeat(500))).toHaveLength(500)
     expect(checkedReason('😀'.repeat(500))).toBe('😀'.repeat(500))
@@ -25,7 +29,7 @@ describe('a reason', () => {
     ['501 characters', 'x'.repeat(501)],
     ['a NUL, which Postgres refuses', 'left\u0000'],
     ['an escape sequence', 'left\u001b[31m'],
-    ['a line break inside', 'left\nadmin: approved'],
+    ['a mark that reorders what is read', 'left \u202eteam'],
     ['half a surrogate pair', 'left \ud800'],
   ])('refuses %s and points at it', (_, reason) => {
     expect(faultOf(reason)).toMatchObject({
