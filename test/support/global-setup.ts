@@ -63,6 +63,8 @@ async function useServer(given: string): Promise<Prepared> {
   const admin = given.replace(/^(postgres(?:ql)?:\/\/)(?=\/)/, '$1localhost')
   const url = (role: string) => {
     const changed = new URL(admin)
+    changed.searchParams.delete('user') // would win over the name in front
+    changed.searchParams.delete('password')
     changed.username = role
     changed.password = password
     return changed.href

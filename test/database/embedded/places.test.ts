@@ -256,7 +256,10 @@ describe.runIf(isRoot)('as root', () => {
   })
 
   it('works under umask 077', async () => {
-    await expectToWork(await startIn(join(folder, 'data'), { umask: '077' }))
+    const data = join(folder, 'data')
+    await expectToWork(await startIn(data, { umask: '077' }))
+    expect(lstatSync(data).mode & 0o777).toBe(0o700)
+    moved.push(realpathSync(join(data, 'postgres')))
   })
 
   it('runs the server as the owner of the data folder, who may then run it without being root', async () => {
