@@ -1,0 +1,10 @@
+import { z } from '@hono/zod-openapi'
+
+/** An id or a name in a path or query: what the database could not hold is refused before it sees it. */
+export const nameParameter = z
+  .string()
+  .max(254, 'must have at most 254 characters')
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters')
+
+/** `{reason}` of every act that stops or ends access; the operation checks its length and characters. */
+export const reasonBody = z.strictObject({ reason: z.string() })
