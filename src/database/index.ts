@@ -17,4 +17,14 @@ export {
   IdempotentReplay,
   type RecordedAnswer,
 } from './idempotency.ts'
+export {
+  claimJobRun,
+  deleteFutureJobRuns,
+  deleteJobRuns,
+  finishJobRun,
+  type HeldJobRun,
+  type JobRun,
+  latestJobRuns,
+  renewJobRun,
+} from './job-ledger.ts'
 export { MigrationFault, runMigrations } from './migrations.ts'

@@ -9,7 +9,8 @@ import {
   outboxStatus,
 } from '../../src/notify/index.ts'
 import { createTestServices, type TestServices } from '../support/context.ts'
-import { emit, recorder, until } from './recorder.ts'
+import { until } from '../support/until.ts'
+import { emit, recorder } from './recorder.ts'
 
 let test: TestServices
 let running: Outbox[]

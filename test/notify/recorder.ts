@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventType, Notifier, OutboxEvent } from '../../src/notify/index.ts'
 import { emitEvent } from '../../src/notify/index.ts'
 import type { TestServices } from '../support/context.ts'
@@ -29,17 +28,4 @@ export async function emit(
   await test.services.database.transaction((tx) =>
     emitEvent(tx, test.services, { type, orderKey, data }),
   )
-}
-
-/** Waits until `isTrue`; fails with what was awaited. */
-export async function until(
-  what: string,
-  isTrue: () => boolean | Promise<boolean>,
-  seconds = 10,
-): Promise<void> {
-  const deadline = performance.now() + seconds * 1000
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`did not happen in ${seconds} s: ${what}`)
-    await sleep(10)
-  }
 }
