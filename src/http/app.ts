@@ -10,9 +10,18 @@ const maxBodyBytes = 64 * 1024
 /** Adds one room's routes. */
 export type RouteModule = (services: HttpServices) => Router
 
+export interface AppParts {
+  /** Runs before everything else, for instance to measure. */
+  readonly first?: (app: Router) => void
+  readonly modules: readonly RouteModule[]
+  /** Runs when every route is known, for instance to describe them. */
+  readonly last?: (app: Router) => void
+}
+
 /** The whole HTTP surface: limits and headers first, then one router per room. */
-export function createApp(services: HttpServices, modules: readonly RouteModule[]): Router {
+export function createApp(services: HttpServices, parts: AppParts): Router {
   const app = newRouter()
+  parts.first?.(app)
   app.use(secureHeaders())
   app.use(
     bodyLimit({
@@ -25,8 +34,9 @@ export function createApp(services: HttpServices, modules: readonly RouteModule[
   app.notFound((c) =>
     answerProblem(c, new HallpassError('not_found', `There is nothing at ${c.req.method} here.`)),
   )
-  for (const module of modules) app.route('/', module(services))
+  for (const module of parts.modules) app.route('/', module(services))
   describeSecurity(app)
+  parts.last?.(app)
   return app
 }
 

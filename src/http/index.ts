@@ -1,5 +1,7 @@
-export { createApp, type RouteModule } from './app.ts'
+export { type AppParts, createApp, type RouteModule } from './app.ts'
+export { createBrokerApp } from './broker-app.ts'
 export { clientAddressReader } from './client-address.ts'
+export type { Operations, ReadinessCheck } from './operations-routes.ts'
 export { memoryRateLimits, noRateLimits } from './rate-limits.ts'
 export { listen, type RunningServer } from './server.ts'
 export type { HttpServices } from './services.ts'

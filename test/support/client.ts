@@ -32,7 +32,8 @@ export function clientWith(baseUrl: string, token: string): Client {
   const authorization = { Authorization: `Bearer ${token}` }
   return {
     token,
-    get: (path, headers = {}) => call(baseUrl + path, { headers: { ...authorization, ...headers } }),
+    get: (path, headers = {}) =>
+      call(baseUrl + path, { headers: { ...authorization, ...headers } }),
     post: (path, body = {}, headers = {}) =>
       call(baseUrl + path, {
         method: 'POST',

@@ -102,5 +102,5 @@ export async function useTestServices(
 
 /** The text of the bundled example company. */
 export function exampleCatalogText(): string {
-  return readFileSync(join(installationRoot, 'hallpass.yaml'), 'utf8')
+  return readFileSync(join(installationRoot, 'example', 'hallpass.yaml'), 'utf8')
 }

@@ -1,0 +1,171 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Registry } from 'prom-client'
+import { storeCatalogFile } from './catalog/index.ts'
+import type { Config } from './config.ts'
+import { type Clock, type Log, type OperationContext, type Services, systemIds } from './context.ts'
+import {
+  type ConnectedDatabase,
+  connectDatabase,
+  type RunningClockMonitor,
+  startClockMonitor,
+} from './database/index.ts'
+import {
+  clientAddressReader,
+  createBrokerApp,
+  type HttpServices,
+  listen,
+  memoryRateLimits,
+  noRateLimits,
+} from './http/index.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity/index.ts'
+import { installationRoot } from './installation.ts'
+import {
+  createConsoleNotifier,
+  createOutbox,
+  createWebhookNotifier,
+  type Notifier,
+  type Outbox,
+} from './notify/index.ts'
+import { readinessOf } from './readiness.ts'
+import { createSecretBox, ensureSigningKeys, masterKeyInFolder } from './tokens/index.ts'
+
+/** What the composition root is given beside configuration. */
+export interface BrokerOptions {
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** A running broker. */
+export interface Broker {
+  /** Where it listens. */
+  readonly url: string
+  readonly services: HttpServices
+  /** Finishes what is under way, then lets everything go. Safe to call twice. */
+  stop(): Promise<void>
+}
+
+const graceMilliseconds = 10_000
+
+/** Undoes what was started, last first, once. */
+class Undoing {
+  readonly #steps: Array<() => Promise<void> | void> = []
+  #done: Promise<void> | undefined
+
+  add(step: () => Promise<void> | void): void {
+    this.#steps.push(step)
+  }
+
+  run(): Promise<void> {
+    this.#done ??= (async () => {
+      for (const step of this.#steps.reverse()) await step()
+    })()
+    return this.#done
+  }
+}
+
+/**
+ * Starts everything over one database: migrations, keys, catalog, outbox, jobs, HTTP. When a part cannot
+ * start, the parts before it are let go and the error says what to mend.
+ */
+export async function startBroker(config: Config, options: BrokerOptions): Promise<Broker> {
+  const undoing = new Undoing()
+  try {
+    return await start(config, options, undoing)
+  } catch (error) {
+    await undoing.run()
+    throw error
+  }
+}
+
+async function start(config: Config, options: BrokerOptions, undoing: Undoing): Promise<Broker> {
+  const { clock, log } = options
+  const connected = await connectDatabase(config, log)
+  undoing.add(() => connected.close())
+  const clockMonitor = startClockMonitor(clock, connected.database, log)
+  undoing.add(() => clockMonitor.stop())
+  await clockMonitor.measure()
+
+  let outbox: Outbox | undefined
+  const services = servicesOf(config, options, connected, clockMonitor, () => outbox?.wake())
+  const startContext: OperationContext = {
+    ...services,
+    actor: { kind: 'job', id: 'start', via: 'job' },
+  }
+  await ensureSigningKeys(startContext)
+  await storeCatalogFile(startContext, config.catalogFile ?? exampleCatalogFile)
+
+  outbox = createOutbox({ services, notifiers: notifiersOf(config, options) })
+  await outbox.start()
+  undoing.add(() => outbox?.stop())
+
+  const app = createBrokerApp({
+    services,
+    identityProvider: identityProviderOf(config),
+    operations: {
+      registry: new Registry(),
+      checkReadiness: () => readinessOf(services),
+    },
+    version: versionOf(),
+  })
+  const server = await listen(app, config.host, config.port)
+  undoing.add(() => server.stop(graceMilliseconds))
+  return { url: urlOf(config.host, server.port), services, stop: () => undoing.run() }
+}
+
+/** The example company, for development mode alone. */
+const exampleCatalogFile = join(installationRoot, 'example', 'hallpass.yaml')
+
+function servicesOf(
+  config: Config,
+  { clock, log }: BrokerOptions,
+  connected: ConnectedDatabase,
+  clockMonitor: RunningClockMonitor,
+  wakeOutbox: () => void,
+): HttpServices {
+  const services: Services = {
+    clock,
+    clockMonitor,
+    ids: systemIds(clock),
+    log,
+    database: connected.database,
+    secretBox: createSecretBox({
+      masterKey: config.masterKey ?? masterKeyInFolder(config.dataDirectory),
+      previousMasterKey: config.previousMasterKey,
+    }),
+    issuer: config.issuer,
+    tokenAlgorithm: config.tokenAlgorithm,
+    wakeOutbox,
+  }
+  return {
+    ...services,
+    rateLimits: config.areRateLimitsOn ? memoryRateLimits() : noRateLimits,
+    isDevelopment: config.isDevelopment,
+    clientAddressOf: clientAddressReader(config.trustedProxies),
+  }
+}
+
+function notifiersOf(config: Config, { clock, log }: BrokerOptions): readonly Notifier[] {
+  const webhook =
+    config.webhook === undefined ? [] : [createWebhookNotifier({ ...config.webhook, clock })]
+  return config.isDevelopment ? [createConsoleNotifier(log), ...webhook] : webhook
+}
+
+function identityProviderOf(config: Config): IdentityProvider | undefined {
+  if (config.identityProvider === undefined) return undefined
+  return createIdentityProvider({
+    ...config.identityProvider,
+    redirectUri: `${config.issuer}/auth/callback`,
+  })
+}
+
+function versionOf(): string {
+  const text = readFileSync(join(installationRoot, 'package.json'), 'utf8')
+  const { version } = JSON.parse(text) as { version: string }
+  return version
+}
+
+function urlOf(host: string, port: number): string {
+  const name = host === '127.0.0.1' || host === '::1' ? 'localhost' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}

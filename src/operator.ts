@@ -1,0 +1,46 @@
+import type { Config } from './config.ts'
+import { type Clock, type Log, type OperationContext, systemIds } from './context.ts'
+import { type ConnectedDatabase, connectDatabase, startClockMonitor } from './database/index.ts'
+import { createSecretBox, masterKeyInFolder } from './tokens/index.ts'
+
+/** Direct access to the installation's database, for commands that act on it. */
+export interface OperatorAccess {
+  readonly ctx: OperationContext
+  readonly connected: ConnectedDatabase
+  close(): Promise<void>
+}
+
+/** Opens the database as actor `operator`, known by the name of the OS user. Joins a running embedded server. */
+export async function openAsOperator(
+  config: Config,
+  options: { readonly clock: Clock; readonly log: Log; readonly user: string },
+): Promise<OperatorAccess> {
+  const { clock, log, user } = options
+  const connected = await connectDatabase(config, log, { maxConnections: 4 })
+  const clockMonitor = startClockMonitor(clock, connected.database, log)
+  await clockMonitor.measure()
+  const ctx: OperationContext = {
+    actor: { kind: 'operator', id: user, via: 'operator' },
+    clock,
+    clockMonitor,
+    ids: systemIds(clock),
+    log,
+    database: connected.database,
+    secretBox: createSecretBox({
+      masterKey: config.masterKey ?? masterKeyInFolder(config.dataDirectory),
+      previousMasterKey: config.previousMasterKey,
+    }),
+    issuer: config.issuer,
+    tokenAlgorithm: config.tokenAlgorithm,
+    // the broker's own poll finds what this process commits
+    wakeOutbox: () => {},
+  }
+  return {
+    ctx,
+    connected,
+    close: async () => {
+      clockMonitor.stop()
+      await connected.close()
+    },
+  }
+}
