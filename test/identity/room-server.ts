@@ -1,0 +1,120 @@
+import { afterAll } from 'vitest'
+import { applyCatalog } from '../../src/catalog/index.ts'
+import { createApp } from '../../src/http/app.ts'
+import { authorizeRoutes } from '../../src/http/authorize-routes.tsx'
+import { credentialRoutes } from '../../src/http/credential-routes.ts'
+import { identityRoutes } from '../../src/http/identity-routes.ts'
+import { oauthRoutes } from '../../src/http/oauth-routes.ts'
+import { noRateLimits } from '../../src/http/rate-limits.ts'
+import { newRouter } from '../../src/http/routing.ts'
+import { listen } from '../../src/http/server.ts'
+import type { HttpServices } from '../../src/http/services.ts'
+import { signInRoutes } from '../../src/http/sign-in-routes.tsx'
+import { createIdentityProvider } from '../../src/identity/index.ts'
+import { createTestServices, type TestServices } from '../support/context.ts'
+import { startIdentityProvider, type TestIdentityProvider } from '../support/identity-provider.ts'
+
+/** A company with a workload of each kind, clients, aliases and a claim. */
+export const companyCatalog = `
+version: 1
+people:
+  alice@example.com: [alice.admin@example.com]
+groups:
+  engineering: [alice@example.com, dana@example.com]
+  payments-leads: [bob@example.com, carol@example.com]
+  security: [sam@example.com]
+  oncall: ['claim:okta-oncall']
+  everyone: [group:engineering, group:payments-leads, group:security]
+admins: [security]
+clients:
+  dashboard: { title: 'Dashboard <b>&amp;</b>' }
+workloads:
+  invoice-bot: { owner: engineering }
+resources:
+  billing-api:
+    title: Billing API
+    audience: https://billing.example.com
+    owner: payments-leads
+    sensitivity: high
+    scopes: { 'invoices:read': Read invoices }
+  ledger-api:
+    title: Ledger API
+    audience: https://ledger.example.com
+    owner: engineering
+    sensitivity: low
+    scopes: { 'ledger:read': Read the ledger }
+roles:
+  billing-reader: { resource: billing-api, scopes: ['invoices:read'] }
+policies:
+  - name: billing-read
+    roles: [billing-reader]
+    requesters: [engineering, workload:invoice-bot]
+    max_duration: 8h
+    approval: [{ from: [payments-leads], count: 1 }]
+`
+
+/** The room's routes over real HTTP, with a settable clock, and a real identity provider when asked for. */
+export interface RoomServer extends TestServices {
+  /** Also the issuer. */
+  readonly url: string
+  readonly httpServices: HttpServices
+  /** Throws when the server has none. */
+  readonly provider: TestIdentityProvider
+}
+
+export async function useRoomServer(
+  options: {
+    readonly hasProvider?: boolean
+    readonly isDevelopment?: boolean
+    readonly catalog?: string
+  } = {},
+): Promise<RoomServer> {
+  const harness = await createTestServices()
+  const outer = newRouter()
+  const server = await listen(outer, '127.0.0.1', 0)
+  const url = `http://localhost:${server.port}`
+  const redirectUri = `${url}/auth/callback`
+  const provider = options.hasProvider ? await startIdentityProvider(redirectUri) : undefined
+  const services: HttpServices = {
+    ...harness.services,
+    issuer: url,
+    rateLimits: noRateLimits,
+    isDevelopment: options.isDevelopment ?? provider === undefined,
+    clientAddressOf: () => '127.0.0.1',
+  }
+  const identityProvider =
+    provider === undefined
+      ? undefined
+      : createIdentityProvider({
+          issuer: provider.issuer,
+          clientId: provider.clientId,
+          clientSecret: provider.clientSecret,
+          groupsClaim: 'groups',
+          redirectUri,
+        })
+  const app = createApp(services, {
+    modules: [
+      identityRoutes,
+      credentialRoutes,
+      authorizeRoutes,
+      oauthRoutes,
+      signInRoutes(identityProvider),
+    ],
+  })
+  outer.all('*', (c) => app.fetch(c.req.raw, c.env))
+  await applyCatalog(harness.asOperator(), { content: options.catalog ?? companyCatalog })
+  afterAll(async () => {
+    await server.stop(0)
+    await provider?.stop()
+    await harness.close()
+  })
+  return {
+    ...harness,
+    url,
+    httpServices: services,
+    get provider() {
+      if (provider === undefined) throw new Error('this server has no identity provider')
+      return provider
+    },
+  }
+}
