@@ -4,6 +4,7 @@ export { disableSubject } from './disable-subject.ts'
 export { enableSubject } from './enable-subject.ts'
 export { expireGrants } from './expire-grants.ts'
 export { type ExplainInput, explainAccess } from './explain-access.ts'
+export { forgetRevocations } from './forget-revocations.ts'
 export { getGrant } from './get-grant.ts'
 export {
   effectiveState,
