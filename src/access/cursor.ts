@@ -6,7 +6,8 @@ export interface Page<T> {
   readonly nextCursor: string | null
 }
 
-const cursorShape = /^v1:([a-z]+):([a-z]+_[0-9A-HJKMNP-TV-Z]{26})$/
+// a list whose filter matters to the position carries a digest of it in its name
+const cursorShape = /^v1:([a-z]+(?:\.[0-9a-f]{16})?):([a-z]+_[0-9A-HJKMNP-TV-Z]{26})$/
 
 /** Where a page of this list ended, opaque to whoever gets it. */
 export function cursorOf(list: string, id: string): string {

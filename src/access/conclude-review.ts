@@ -1,0 +1,161 @@
+import type { Catalog } from '../catalog/index.ts'
+import type { OperationContext } from '../context.ts'
+import type { Transaction } from '../database/index.ts'
+import { HallpassError } from '../errors.ts'
+import { deniedBy } from './ask-refusals.ts'
+import { changeRequest } from './change-request.ts'
+import { isGranting } from './draft-request.ts'
+import { endLockedGrant } from './end-locked-grant.ts'
+import { extendLockedGrant } from './extend-locked-grant.ts'
+import { effectiveState as effectiveGrantState, isFinal } from './grant.ts'
+import type { LoadedRequest } from './load-request.ts'
+import { lockGrant } from './lock-grant.ts'
+import { openGrant } from './open-grant.ts'
+import { type AccessRequest, moveRequest, type Review } from './request.ts'
+import { audienceOf, emitRequestEvent, orderKeyOf } from './request-events.ts'
+import { requestFacts } from './request-refusals.ts'
+import { seatedNow } from './request-view.ts'
+import type { ReviewOutcome } from './review.ts'
+import { type Situation, situationOf } from './situation.ts'
+
+type Accepted = Exclude<ReviewOutcome, { kind: 'refused' }>
+
+/**
+ * Does what an accepted review does, and tells it. The caller holds the requester's row, the resource's lock and
+ * the request's row, and stored the review. Returns the request as it is afterwards.
+ */
+export async function concludeReview(
+  tx: Transaction,
+  ctx: OperationContext,
+  catalog: Catalog,
+  reviewed: LoadedRequest,
+  situation: Situation,
+  given: Review,
+  outcome: Accepted,
+  now: Date,
+): Promise<AccessRequest> {
+  const { request } = reviewed
+  const seats = seatedNow(catalog, situationOf(catalog, reviewed, now))
+  const concluded =
+    request.afterReview === 'open'
+      ? await concludeEmergency(tx, ctx, request, seats, outcome, now)
+      : outcome.kind === 'denied'
+        ? await changeRequest(tx, request, { state: moved(request, 'deny', now), decidedAt: now })
+        : await countApproval(tx, ctx, catalog, situation, seats, outcome, now)
+  const orderKey = orderKeyOf(reviewed)
+  const tell = (type: Parameters<typeof emitRequestEvent>[2], more: object = {}) =>
+    emitRequestEvent(tx, ctx, type, concluded, orderKey, {
+      review_id: given.id,
+      reviewer: given.reviewer,
+      verdict: given.verdict,
+      ...more,
+    })
+  const audience = audienceOf(catalog, { ...reviewed, request: concluded }, now)
+  await tell('request.reviewed', { ...audience, is_narrowed: isNarrowed(outcome) })
+  if (request.afterReview === 'open') {
+    if (concluded.afterReview !== 'open') await tell('break_glass.reviewed')
+  } else if (concluded.state === 'denied') await tell('request.denied')
+  else if (concluded.state === 'approved') {
+    await tell('request.approved', { approved_by: seats.flatMap(({ approvedBy }) => approvedBy) })
+  }
+  return concluded
+}
+
+async function countApproval(
+  tx: Transaction,
+  ctx: OperationContext,
+  catalog: Catalog,
+  { request, decision }: Situation,
+  seats: AccessRequest['seats'],
+  outcome: Exclude<Accepted, { kind: 'denied' }>,
+  now: Date,
+): Promise<AccessRequest> {
+  refuseFewerScopes(request, outcome)
+  if (outcome.kind === 'counted') {
+    return changeRequest(tx, request, { ...outcome.terms, seats })
+  }
+  if (decision === undefined || !isGranting(decision)) {
+    throw decision === undefined
+      ? new Error('a pending request was not decided again')
+      : deniedBy(decision, requestFacts(request))
+  }
+  if (decision.role.resource !== request.resource) {
+    throw new HallpassError(
+      'not_eligible',
+      'The role now belongs to another resource. Ask again.',
+      {
+        refusal: requestFacts(request),
+      },
+    )
+  }
+  const approved = await changeRequest(tx, request, {
+    ...outcome.terms,
+    seats,
+    state: moved(request, 'complete', now),
+    decidedAt: now,
+  })
+  const grant =
+    approved.extendsGrantId === null
+      ? await openGrant(tx, ctx, catalog, decision.policy, approved, now)
+      : await extendLockedGrant(tx, ctx, approved, now)
+  return changeRequest(tx, approved, { grantId: grant.id })
+}
+
+/** An emergency was approved at once: its reviewers accept it, or reject it and end what lives. */
+async function concludeEmergency(
+  tx: Transaction,
+  ctx: OperationContext,
+  request: AccessRequest,
+  seats: AccessRequest['seats'],
+  outcome: Accepted,
+  now: Date,
+): Promise<AccessRequest> {
+  if (outcome.kind !== 'denied') {
+    if (outcome.isNarrowed) {
+      throw new HallpassError(
+        'invalid_input',
+        'An emergency is accepted or rejected as a whole: leave out scopes and duration.',
+        { errors: [{ pointer: '/scopes', message: 'does not go with an emergency' }] },
+      )
+    }
+    const afterReview = outcome.kind === 'completed' ? 'accepted' : 'open'
+    return changeRequest(tx, request, { seats, afterReview })
+  }
+  const rejected = await changeRequest(tx, request, { afterReview: 'rejected' })
+  if (request.grantId !== null) {
+    const grant = await lockGrant(tx, request.grantId)
+    if (!isFinal(effectiveGrantState(grant, now))) {
+      const reason = 'rejected by the review of the emergency'
+      await endLockedGrant(
+        tx,
+        ctx,
+        grant,
+        { event: 'revoke', action: 'review-request', reason },
+        now,
+      )
+    }
+  }
+  return rejected
+}
+
+function refuseFewerScopes(
+  request: AccessRequest,
+  { terms }: Exclude<Accepted, { kind: 'denied' }>,
+): void {
+  if (request.extendsGrantId === null || terms.scopes.length === request.scopes.length) return
+  throw new HallpassError(
+    'invalid_input',
+    'An extension keeps the scopes of its grant. Approve less time, or deny it.',
+    { errors: [{ pointer: '/scopes', message: 'does not go with an extension' }] },
+  )
+}
+
+function moved(request: AccessRequest, event: 'complete' | 'deny', now: Date) {
+  const state = moveRequest(request, event, now)
+  if (state === undefined) throw new Error(`a review of a closed request was not refused`)
+  return state
+}
+
+function isNarrowed(outcome: Accepted): boolean {
+  return outcome.kind !== 'denied' && outcome.isNarrowed
+}
