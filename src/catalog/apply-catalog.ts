@@ -11,7 +11,7 @@ import type { CatalogWarning } from './finding.ts'
 import { versionInForce } from './in-force.ts'
 import { parseCatalog } from './parse-catalog.ts'
 
-const applyLock = '7133701926413'
+const applyLock = '7133701926415'
 
 export interface AppliedCatalog {
   /** The version in force afterwards. */

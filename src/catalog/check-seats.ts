@@ -1,55 +1,60 @@
 import type { Catalog, MemberReference, Seat } from './catalog.ts'
-import type { Findings } from './finding.ts'
+import type { Findings, Place } from './finding.ts'
 import { claimsIn, humanOf, peopleOf, workloadsOf } from './membership.ts'
-import type { PlacedPolicy } from './read-policies.ts'
+import type { Seating } from './read-approval.ts'
 
 /**
  * Judges, from what the file alone says, whether the seats of a policy can be filled. Holders of a
  * provider's group are unknown here, so a seat they may take is never a fault.
  */
-export function checkSeats(findings: Findings, catalog: Catalog, placed: PlacedPolicy): void {
-  const { policy, place, seats } = placed
-  const references = policy.approval.flatMap((seat) => seat.from)
-  if (!isWhole(catalog, references) || !isWhole(catalog, policy.requesters)) return
-  const candidates = policy.approval.map((seat) => candidatesOf(catalog, seat))
-  let isFillable = true
-  for (const [index, candidate] of candidates.entries()) {
-    const seatPlace = seats[index] ?? place
-    if (candidate.hasClaims && candidate.humans.size === 0) {
-      findings.warn(
-        seatPlace,
-        'seat_for_claims_only',
-        'Only holders of a group of the identity provider can fill this seat. While nobody with it has signed in within 24 h, requests get no_reviewer.',
-      )
-    } else if (!candidate.hasClaims && candidate.humans.size < candidate.count) {
-      isFillable = false
-      const message = `This seat needs ${candidate.count}, and ${count(candidate.humans.size)} can fill it. Add people to its groups.`
-      findings.fault(seatPlace, 'seat_without_people', message)
-    }
-  }
-  if (!isFillable) return
-  if (!canFill(candidates, new Set())) {
+export function checkSeats(findings: Findings, catalog: Catalog, seating: Seating): void {
+  const { approval, place } = seating
+  const whole = approval.seats.filter(({ seat }) => isWhole(catalog, seat.from))
+  const candidates = whole.map(({ seat, place }) => candidatesOf(catalog, seat, place))
+  const areFillable = candidates.map((candidate) => checkSeat(findings, candidate))
+  if (areFillable.includes(false)) return
+  if (!approval.isWhole || whole.length < approval.seats.length) return
+  if (canFill(candidates, new Set())) {
+    checkRequesters(findings, catalog, seating, candidates)
+  } else {
     findings.fault(
       place,
       'seat_without_people',
       'The seats of this policy cannot all be filled: a person fills one seat, and too few different people are named.',
     )
-    return
   }
-  checkRequesters(findings, catalog, placed, candidates)
+}
+
+/** Returns false for a seat that nobody can fill. */
+function checkSeat(findings: Findings, { place, humans, hasClaims, count }: Candidates): boolean {
+  if (hasClaims) {
+    if (humans.size > 0) return true
+    findings.warn(
+      place,
+      'seat_for_claims_only',
+      'Only holders of a group of the identity provider can fill this seat. While nobody with it has signed in within 24 h, requests get no_reviewer.',
+    )
+    return true
+  }
+  if (humans.size >= count) return true
+  const message = `This seat needs ${count}, and ${people(humans.size)} can fill it. Add people to its groups.`
+  findings.fault(place, 'seat_without_people', message)
+  return false
 }
 
 interface Candidates {
+  readonly place: Place
   readonly count: number
   readonly humans: ReadonlySet<string>
   readonly hasClaims: boolean
 }
 
-function candidatesOf(catalog: Catalog, seat: Seat): Candidates {
-  const people = peopleOf(catalog, seat.from)
+function candidatesOf(catalog: Catalog, seat: Seat, place: Place): Candidates {
+  const named = peopleOf(catalog, seat.from)
   return {
+    place,
     count: seat.count,
-    humans: new Set(people.map((id) => humanOf(catalog, id))),
+    humans: new Set(named.map((id) => humanOf(catalog, id))),
     hasClaims: claimsIn(catalog, seat.from).length > 0,
   }
 }
@@ -58,28 +63,30 @@ function candidatesOf(catalog: Catalog, seat: Seat): Candidates {
 function checkRequesters(
   findings: Findings,
   catalog: Catalog,
-  { policy, place, seats }: PlacedPolicy,
+  { requesters, place }: Seating,
   candidates: readonly Candidates[],
 ): void {
-  const people = peopleOf(catalog, policy.requesters)
-  const workloads = workloadsOf(catalog, policy.requesters).map((name) => `workload:${name}`)
-  const requesters = [...people, ...workloads]
-  const blocked = requesters.filter((id) => !canFill(candidates, onSideOf(catalog, id)))
+  if (requesters === undefined || !isWhole(catalog, requesters)) return
+  const named = [
+    ...peopleOf(catalog, requesters),
+    ...workloadsOf(catalog, requesters).map((name) => `workload:${name}`),
+  ]
+  const blocked = named.filter((id) => !canFill(candidates, onSideOf(catalog, id)))
   if (blocked.length === 0) return
-  const seatPlace = placeOfBlocked(catalog, blocked[0] ?? '', candidates, seats) ?? place
-  const named = `${blocked.slice(0, 5).join(', ')}${blocked.length > 5 ? ', …' : ''}`
-  const everyone = blocked.length === requesters.length
-  if (everyone && claimsIn(catalog, policy.requesters).length === 0) {
+  const excluded = onSideOf(catalog, blocked[0] ?? '')
+  const seatPlace = candidates.find((one) => !canFill([one], excluded))?.place ?? place
+  const listed = `${blocked.slice(0, 5).join(', ')}${blocked.length > 5 ? ', …' : ''}`
+  if (blocked.length === named.length && claimsIn(catalog, requesters).length === 0) {
     findings.fault(
       seatPlace,
       'seat_for_requester_only',
-      `Nobody but the requester (${named}) could fill this seat, and no one reviews their own request. Add people to its groups.`,
+      `Nobody but the requester (${listed}) could fill this seat, and no one reviews their own request. Add people to its groups.`,
     )
   } else {
     findings.warn(
       seatPlace,
       'seat_blocks_requester',
-      `When ${named} asks, nobody is left to fill this seat: no one reviews their own request.`,
+      `When ${listed} asks, nobody is left to fill this seat: no one reviews their own request.`,
     )
   }
 }
@@ -97,23 +104,12 @@ function onSideOf(catalog: Catalog, requesterId: string): ReadonlySet<string> {
   return humans
 }
 
-function placeOfBlocked<T>(
-  catalog: Catalog,
-  requesterId: string,
-  candidates: readonly Candidates[],
-  seats: readonly T[],
-): T | undefined {
-  const excluded = onSideOf(catalog, requesterId)
-  const alone = candidates.findIndex((candidate) => !canFill([candidate], excluded))
-  return seats[alone]
-}
-
 /** Whether distinct people can take every seat: a maximum matching, by augmenting paths. */
 function canFill(candidates: readonly Candidates[], excluded: ReadonlySet<string>): boolean {
   const slots = candidates
     .filter(({ hasClaims }) => !hasClaims)
-    .flatMap(({ count: size, humans }) =>
-      Array.from({ length: size }, () => [...humans].filter((human) => !excluded.has(human))),
+    .flatMap(({ count, humans }) =>
+      Array.from({ length: count }, () => [...humans].filter((human) => !excluded.has(human))),
     )
   const holderOf = new Map<string, number>()
   const place = (slot: number, tried: Set<string>): boolean => {
@@ -145,6 +141,6 @@ function isWhole(catalog: Catalog, references: readonly MemberReference[]): bool
   return true
 }
 
-function count(people: number): string {
-  return people === 0 ? 'nobody' : people === 1 ? 'only one person' : `only ${people} people`
+function people(count: number): string {
+  return count === 0 ? 'nobody' : count === 1 ? 'only one person' : `only ${count} people`
 }

@@ -9,7 +9,7 @@ import {
   Findings,
   type Place,
 } from './finding.ts'
-import { type PlacedPolicy, readPolicies, readSlackChannel } from './read-policies.ts'
+import { type PolicySection, readPolicies, readSlackChannel } from './read-policies.ts'
 import type { FileReader } from './read-proof.ts'
 import { type Names, readReferences } from './read-references.ts'
 import { readResources, readRoles } from './read-resources.ts'
@@ -88,8 +88,8 @@ function readSections(findings: Findings, top: Mapping, options: ParseOptions): 
   }
   for (const { key, name } of workloadSection.entries.values()) refuseTakenName(findings, name, key)
   const { groups, places } = readGroups(findings, names, groupSection)
-  const resources = readResources(findings, names, resourceSection, options.issuer)
-  const policies = readPolicySection(findings, names, optional(top, 'policies'))
+  const { resources, offered } = readResources(findings, names, resourceSection, options.issuer)
+  const { policies, seatings } = readPolicySection(findings, names, optional(top, 'policies'))
   const catalog: Catalog = {
     version: 0,
     humans:
@@ -108,11 +108,11 @@ function readSections(findings: Findings, top: Mapping, options: ParseOptions): 
     ),
     clients: readClients(findings, names, section('clients')),
     resources,
-    roles: readRoles(findings, names, roleSection, resources),
+    roles: readRoles(findings, names, roleSection, offered),
     policies: policies.map(({ policy }) => policy),
   }
   checkCycles(findings, groups, places)
-  for (const placed of policies) checkSeats(findings, catalog, placed)
+  for (const seating of seatings) checkSeats(findings, catalog, seating)
   checkPolicies(findings, catalog, policies, placesOf(roleSection))
   return catalog
 }
@@ -132,8 +132,8 @@ function readPolicySection(
   findings: Findings,
   names: Names,
   value: Value | undefined,
-): readonly PlacedPolicy[] {
-  return value === undefined ? [] : readPolicies(findings, names, value)
+): PolicySection {
+  return value === undefined ? { policies: [], seatings: [] } : readPolicies(findings, names, value)
 }
 
 function readAdmins(findings: Findings, names: Names, top: Mapping): readonly MemberReference[] {

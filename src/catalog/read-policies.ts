@@ -1,9 +1,10 @@
 import { isScalar } from 'yaml'
-import type { Condition, Pattern, Policy, Seat } from './catalog.ts'
+import type { Condition, Pattern, Policy } from './catalog.ts'
 import { compileCondition } from './condition.ts'
 import type { Findings, Place } from './finding.ts'
 import { compilePattern } from './pattern.ts'
-import { checkName, known, type Names, readReferences } from './read-references.ts'
+import { type Approval, readSeating, type Seating } from './read-approval.ts'
+import { checkName, known, type Names } from './read-references.ts'
 import {
   ifPresent,
   type Mapping,
@@ -40,29 +41,33 @@ const policyKeys = [
   'shrink',
 ] as const
 
-/** A policy and where it stands; `seats` runs parallel to its `approval`. */
+/** A policy and where it stands. */
 export interface PlacedPolicy {
   readonly policy: Policy
   readonly place: Place
-  readonly seats: readonly Place[]
 }
 
-/** Policies in file order; one with a fault is left out. */
-export function readPolicies(
-  findings: Findings,
-  names: Names,
-  section: Value,
-): readonly PlacedPolicy[] {
+/** Policies in file order, one with a fault left out; and who is to review whom under every one of them. */
+export interface PolicySection {
+  readonly policies: readonly PlacedPolicy[]
+  readonly seatings: readonly Seating[]
+}
+
+export function readPolicies(findings: Findings, names: Names, section: Value): PolicySection {
   const policies: PlacedPolicy[] = []
+  const seatings: Seating[] = []
   const taken = new Set<string>()
   for (const item of readList(findings, section, 0) ?? []) {
     const mapping = readMapping(findings, item, policyKeys)
     if (mapping === undefined) continue
     const name = readPolicyName(findings, mapping, taken)
-    const policy = readPolicy(findings, names, mapping, name)
-    if (policy !== undefined) policies.push(policy)
+    const place = mapping.entries.get('name')?.value ?? mapping.place
+    const seating = readSeating(findings, names, mapping, place)
+    seatings.push(seating)
+    const policy = readPolicy(findings, names, mapping, name, seating)
+    if (policy !== undefined) policies.push({ policy, place })
   }
-  return policies
+  return { policies, seatings }
 }
 
 function readPolicyName(
@@ -89,54 +94,53 @@ function readPolicy(
   names: Names,
   mapping: Mapping,
   name: string | undefined,
-): PlacedPolicy | undefined {
+  { requesters, approval }: Seating,
+): Policy | undefined {
   const before = findings.faults.length
   const roles = readRoleNames(findings, names, mapping)
-  const requestersValue = required(findings, mapping, 'requesters')
-  const requesters = requestersValue && readReferences(findings, names, requestersValue)
   const durations = readDurations(findings, mapping)
   const justification = readJustification(findings, optional(mapping, 'justification'))
   const breakGlass = readBreakGlass(findings, mapping)
-  const approval = readApproval(findings, names, mapping)
   const conditions = {
     when: readCondition(findings, optional(mapping, 'when')),
     autoApprove: readCondition(findings, optional(mapping, 'auto_approve')),
   }
-  const needsNoReview = approval?.seats.length === 0 || breakGlass !== undefined
+  checkReviewless(findings, mapping, approval)
+  const needsNoReview = approval.isNone || breakGlass !== undefined
   const choices = readChoices(findings, mapping, needsNoReview ? 'refuse' : 'allow')
-  if (breakGlass !== undefined && approval?.seats.length === 0) {
+  if (findings.faults.length > before || !approval.isWhole) return undefined
+  if (name === undefined || roles === undefined) return undefined
+  if (requesters === undefined || durations === undefined) return undefined
+  return {
+    name,
+    roles,
+    requesters,
+    ...durations,
+    justification,
+    ...conditions,
+    approval: approval.seats.map(({ seat }) => seat),
+    breakGlass,
+    ...choices,
+  }
+}
+
+/** What a policy says about reviews must make sense when none comes first. */
+function checkReviewless(findings: Findings, mapping: Mapping, approval: Approval): void {
+  const isBreakGlass = mapping.entries.has('break_glass')
+  if (isBreakGlass && approval.isNone) {
     findings.fault(
       approval.place,
       'bad_value',
       'A break-glass policy needs reviewers: `approval` says who reviews the use afterwards.',
     )
   }
-  if (conditions.autoApprove !== undefined && needsNoReview) {
-    const place = optional(mapping, 'auto_approve') ?? mapping.place
+  const autoApprove = optional(mapping, 'auto_approve')
+  if (autoApprove !== undefined && (isBreakGlass || approval.isNone)) {
     findings.warn(
-      place,
+      autoApprove,
       'condition_never_used',
       'No review comes first under this policy, so auto_approve never counts.',
     )
-  }
-  const isGood = findings.faults.length === before
-  if (!isGood || name === undefined || roles === undefined) return undefined
-  if (requesters === undefined || durations === undefined || approval === undefined)
-    return undefined
-  return {
-    policy: {
-      name,
-      roles,
-      requesters,
-      ...durations,
-      justification,
-      ...conditions,
-      approval: approval.seats,
-      breakGlass,
-      ...choices,
-    },
-    place: mapping.entries.get('name')?.value ?? mapping.place,
-    seats: approval.places,
   }
 }
 
@@ -231,58 +235,6 @@ function readBreakGlass(findings: Findings, mapping: Mapping): Policy['breakGlas
   const within = inner && required(findings, inner, 'review_within')
   const seconds = within && readDuration(findings, within, { min: '1s', max: '30d' })
   return seconds === undefined ? undefined : { reviewWithinSeconds: seconds }
-}
-
-interface PlacedSeats {
-  readonly seats: readonly Seat[]
-  readonly places: readonly Place[]
-  readonly place: Place
-}
-
-/** `none`, said explicitly, or at least one seat. Absent or empty never means that nobody need approve. */
-function readApproval(findings: Findings, names: Names, mapping: Mapping): PlacedSeats | undefined {
-  const value = optional(mapping, 'approval')
-  if (value === undefined) {
-    findings.fault(
-      mapping.place,
-      'missing_key',
-      '"approval" is missing here. Name the seats, or write `approval: none` to say that no review is needed.',
-    )
-    return undefined
-  }
-  if (isScalar(value.node)) {
-    if (value.node.value === 'none') return { seats: [], places: [], place: value }
-    findings.fault(
-      value,
-      'bad_value',
-      'Expected `none` or a list of seats: [{ from: [GROUP], count: 1 }].',
-    )
-    return undefined
-  }
-  const items = readList(findings, value)
-  const seats = items?.map((item) => readSeat(findings, names, item)) ?? []
-  const good = seats.filter((seat) => seat !== undefined)
-  if (items === undefined || good.length < items.length) return undefined
-  return { seats: good, places: items, place: value }
-}
-
-function readSeat(findings: Findings, names: Names, value: Value): Seat | undefined {
-  const mapping = readMapping(findings, value, ['from', 'count'])
-  if (mapping === undefined) return undefined
-  const fromValue = required(findings, mapping, 'from')
-  const from = fromValue && readReferences(findings, names, fromValue)
-  const countValue = optional(mapping, 'count')
-  const count = countValue === undefined ? 1 : readCount(findings, countValue)
-  if (from === undefined || fromValue === undefined || count === undefined) return undefined
-  if (from.some((reference) => reference.kind === 'workload')) {
-    findings.fault(fromValue, 'bad_value', 'Only people review; a workload cannot hold a seat.')
-    return undefined
-  }
-  return { from, count }
-}
-
-function readCount(findings: Findings, value: Value): number | undefined {
-  return readInteger(findings, value, { min: 1, max: 20 })
 }
 
 function readChoices(findings: Findings, mapping: Mapping, deviceFlowDefault: 'allow' | 'refuse') {

@@ -30,13 +30,20 @@ const resourceKeys = [
 // RFC 6749 §3.3: printable ASCII without space, quote and backslash
 const scopeShape = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/
 
+/** Resources, one with a fault left out; and the scopes of every resource whose scopes could be read. */
+export interface ResourceSection {
+  readonly resources: ReadonlyMap<string, Resource>
+  readonly offered: ReadonlyMap<string, ReadonlyMap<string, string>>
+}
+
 export function readResources(
   findings: Findings,
   names: Names,
   section: Mapping,
   issuer: string | undefined,
-): ReadonlyMap<string, Resource> {
+): ResourceSection {
   const resources = new Map<string, Resource>()
+  const offered = new Map<string, ReadonlyMap<string, string>>()
   const audiences = new Map<string, string>()
   for (const { key, name, value } of section.entries.values()) {
     checkName(findings, name, key)
@@ -55,10 +62,13 @@ export function readResources(
       }
       audiences.set(new URL(audience).href, key)
     }
-    const resource = readResource(findings, names, key, mapping, audience)
+    const scopesValue = required(findings, mapping, 'scopes')
+    const scopes = scopesValue && readScopes(findings, scopesValue)
+    if (scopes !== undefined) offered.set(key, scopes)
+    const resource = readResource(findings, names, key, mapping, { audience, scopes })
     if (resource !== undefined) resources.set(key, resource)
   }
-  return resources
+  return { resources, offered }
 }
 
 function readResource(
@@ -66,12 +76,16 @@ function readResource(
   names: Names,
   name: string,
   mapping: Mapping,
-  audience: string | undefined,
+  {
+    audience,
+    scopes,
+  }: {
+    readonly audience: string | undefined
+    readonly scopes: ReadonlyMap<string, string> | undefined
+  },
 ): Resource | undefined {
   const ownerValue = required(findings, mapping, 'owner')
   const owner = ownerValue && readGroupName(findings, names, ownerValue)
-  const scopesValue = required(findings, mapping, 'scopes')
-  const scopes = scopesValue && readScopes(findings, scopesValue)
   const title = ifPresent(optional(mapping, 'title'), (value) => readText(findings, value))
   // what nobody classified is treated as the most sensitive
   const sensitivity =
@@ -170,12 +184,12 @@ function readThresholds(findings: Findings, value: Value): Thresholds | undefine
   }
 }
 
-/** Roles. Scopes are checked against the resource unless the resource itself has a fault. */
+/** Roles; their scopes must be among those that their resource offers. */
 export function readRoles(
   findings: Findings,
   names: Names,
   section: Mapping,
-  resources: ReadonlyMap<string, Resource>,
+  offered: ResourceSection['offered'],
 ): ReadonlyMap<string, Role> {
   const roles = new Map<string, Role>()
   for (const { key, name, value } of section.entries.values()) {
@@ -184,8 +198,7 @@ export function readRoles(
     if (mapping === undefined) continue
     const resource = readResourceName(findings, names, mapping)
     const scopesValue = required(findings, mapping, 'scopes')
-    const offered = resource === undefined ? undefined : resources.get(resource)?.scopes
-    const scopes = scopesValue && readRoleScopes(findings, scopesValue, offered)
+    const scopes = scopesValue && readRoleScopes(findings, scopesValue, offered.get(resource ?? ''))
     if (resource !== undefined && scopes !== undefined)
       roles.set(key, { name: key, resource, scopes })
   }

@@ -5,6 +5,7 @@ import {
   type Node,
   Parser,
   parseDocument,
+  visit,
   type YAMLError,
 } from 'yaml'
 import type { Findings, Place, Position } from './finding.ts'
@@ -60,6 +61,7 @@ export function readYaml(text: string, findings: Findings): Value | undefined {
   }
   if (!reportErrors([...document.errors, ...document.warnings], positionAt, findings))
     return undefined
+  if (hasStrayAlias(document, positionAt, findings)) return undefined
   if (multiplies(document)) {
     findings.fault(
       topOfFile,
@@ -108,6 +110,23 @@ function reportErrors(
     }
   }
   return isReadable
+}
+
+function hasStrayAlias(
+  document: Document.Parsed,
+  positionAt: (offset: number) => Position,
+  findings: Findings,
+): boolean {
+  let isStray = false
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return
+      isStray = true
+      const place = { position: positionAt(alias.range?.[0] ?? 0), pointer: '' }
+      findings.fault(place, 'syntax', `The alias *${alias.source} follows no anchor &${alias.source}.`)
+    },
+  })
+  return isStray
 }
 
 function multiplies(document: Document.Parsed): boolean {
