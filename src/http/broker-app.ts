@@ -12,6 +12,7 @@ import {
   type Operations,
   operationsRoutes,
 } from './operations-routes.ts'
+import { requestRoutes } from './request-routes.ts'
 import type { Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 import { signInRoutes } from './sign-in-routes.tsx'
@@ -39,6 +40,7 @@ export function createBrokerApp(settings: BrokerAppSettings): Router {
       oauthRoutes,
       tokenRoutes,
       catalogRoutes,
+      requestRoutes,
       grantRoutes,
       subjectRoutes,
     ],
