@@ -2,7 +2,7 @@
 create table audit_entry (
   id text primary key,
   -- null until sealed, then gapless from 1: the leaf's index in the tree plus one
-  position bigint unique check (position > 0),
+  position bigint check (position > 0),
   at timestamptz(3) not null,
   action text not null,
   actor_kind text not null,
@@ -16,6 +16,7 @@ create table audit_entry (
   code text,
   details jsonb not null default '{}' check (jsonb_typeof(details) = 'object')
 );
+create unique index audit_entry_position on audit_entry (position) where position is not null;
 -- all that sealing ever looks at: its work depends on what is unsealed, not on the log
 create index audit_entry_unsealed on audit_entry (at, id) where position is null;
 -- filters are paid for when an entry is sealed, not in the operation that wrote it

@@ -7,11 +7,17 @@ import { NoteFault, type VerifierKey } from './signed-note.ts'
 /** More than any checkpoint needs. */
 const tailBytes = 4_096
 
+/** Which bytes of a file: `end` is the first that is left out. */
+interface ByteRange {
+  readonly start?: number
+  readonly end?: number
+}
+
 /**
  * The notes of a file of signed checkpoints, in file order, one or many. What a crash cut short comes out as
  * a text that is no note: it opens as `malformed`.
  */
-export async function* notesIn(path: string, start = 0): AsyncGenerator<string> {
+export async function* notesIn(path: string, range: ByteRange = {}): AsyncGenerator<string> {
   let text: string[] = []
   let signatures: string[] = []
   let isTextOver = false
@@ -22,7 +28,7 @@ export async function* notesIn(path: string, start = 0): AsyncGenerator<string> 
     isTextOver = false
     return note
   }
-  for await (const line of linesIn(path, start)) {
+  for await (const line of linesIn(path, range)) {
     if (isTextOver && line.startsWith('— ')) {
       signatures.push(line)
       continue
@@ -34,9 +40,11 @@ export async function* notesIn(path: string, start = 0): AsyncGenerator<string> 
   if (text.length > 0) yield take()
 }
 
-async function* linesIn(path: string, start: number): AsyncGenerator<string> {
+async function* linesIn(path: string, { start = 0, end }: ByteRange): AsyncGenerator<string> {
+  if (end !== undefined && end <= start) return
+  const last = end === undefined ? {} : { end: end - 1 }
   let rest = ''
-  for await (const chunk of createReadStream(path, { start, encoding: 'utf8' })) {
+  for await (const chunk of createReadStream(path, { start, ...last, encoding: 'utf8' })) {
     const lines = `${rest}${chunk}`.split('\n')
     rest = lines.pop() ?? ''
     yield* lines
@@ -57,7 +65,7 @@ export async function lastCheckpointIn(
 
 async function lastFrom(path: string, key: VerifierKey, start: number) {
   let last: Checkpoint | undefined
-  for await (const note of notesIn(path, start)) {
+  for await (const note of notesIn(path, { start })) {
     try {
       last = openCheckpoint(note, key)
     } catch (error) {
