@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Registry } from 'prom-client'
+import { ensureAuditKey } from './audit/index.ts'
 import { storeCatalogFile } from './catalog/index.ts'
 import type { Config } from './config.ts'
 import { type Clock, type Log, type OperationContext, type Services, systemIds } from './context.ts'
@@ -20,6 +20,8 @@ import {
 } from './http/index.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity/index.ts'
 import { installationRoot } from './installation.ts'
+import { createScheduler, jobTable } from './jobs/index.ts'
+import { createMetrics } from './metrics.ts'
 import {
   createConsoleNotifier,
   createOutbox,
@@ -86,24 +88,34 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   undoing.add(() => clockMonitor.stop())
   await clockMonitor.measure()
 
+  const metrics = createMetrics()
   let outbox: Outbox | undefined
   const services = servicesOf(config, options, connected, clockMonitor, () => outbox?.wake())
+  metrics.readFrom(services)
   const startContext: OperationContext = {
     ...services,
     actor: { kind: 'job', id: 'start', via: 'job' },
   }
   await ensureSigningKeys(startContext)
+  await ensureAuditKey(services)
   await storeCatalogFile(startContext, config.catalogFile ?? exampleCatalogFile)
 
   outbox = createOutbox({ services, notifiers: notifiersOf(config, options) })
   await outbox.start()
   undoing.add(() => outbox?.stop())
 
+  const scheduler = createScheduler({
+    services,
+    jobs: jobTable({ checkpointFile: join(config.dataDirectory, 'audit-checkpoints') }),
+  })
+  await scheduler.start()
+  undoing.add(() => scheduler.stop())
+
   const app = createBrokerApp({
     services,
     identityProvider: identityProviderOf(config),
     operations: {
-      registry: new Registry(),
+      registry: metrics.registry,
       checkReadiness: () => readinessOf(services),
     },
     version: versionOf(),

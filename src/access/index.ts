@@ -1,3 +1,4 @@
+export { type AccessStatus, accessStatus } from './access-status.ts'
 export { announceEndingGrants } from './announce-ending-grants.ts'
 export type { AskInput } from './ask-input.ts'
 export { cancelRequest } from './cancel-request.ts'

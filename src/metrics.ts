@@ -1,0 +1,99 @@
+import { Counter, Gauge, Registry } from 'prom-client'
+import { accessStatus } from './access/index.ts'
+import { sealLagSeconds } from './audit/index.ts'
+import type { Services, UseObserver } from './context.ts'
+import { outboxStatus } from './notify/index.ts'
+
+/** What the broker counts, and the part of it that has to be told. */
+export interface Metrics {
+  readonly registry: Registry
+  /** Counts minted tokens, then passes on. */
+  observe(next: UseObserver | undefined): UseObserver
+  /** Gauges that read the database when scraped. Call once. */
+  readFrom(services: Services): void
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const mints = new Counter({
+    name: 'hallpass_token_mints_total',
+    help: 'Tokens minted by this replica',
+    registers: [registry],
+  })
+  return {
+    registry,
+    observe: (next) => ({
+      observeMint: (use) => {
+        mints.inc()
+        next?.observeMint(use)
+      },
+      observeUse: (use) => next?.observeUse(use),
+    }),
+    readFrom: (services) => addGauges(registry, services),
+  }
+}
+
+function addGauges(registry: Registry, services: Services): void {
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `hallpass_${name}`, help, labelNames, registers: [registry] })
+  const requests = gauge('requests', 'Requests by state', ['state'])
+  const grants = gauge('grants', 'Living grants by state', ['state'])
+  const decision = gauge(
+    'request_decision_seconds',
+    'From ask to decision by people, last 24 hours',
+    ['quantile'],
+  )
+  const expiryLag = gauge(
+    'expiry_lag_seconds',
+    'How long the oldest overdue grant waits for its job',
+  )
+  const outboxAge = gauge('outbox_age_seconds', 'Age of the oldest event that waits for delivery')
+  const outboxWaiting = gauge('outbox_waiting', 'Deliveries that wait')
+  const outboxFailing = gauge('outbox_failing', 'Of those waiting, tried in vain')
+  const outboxUndeliverable = gauge(
+    'outbox_undeliverable',
+    'Deliveries that were given up and kept',
+  )
+  const sealLag = gauge(
+    'audit_seal_lag_seconds',
+    'Age of the oldest audit entry without a position',
+  )
+  const skew = gauge('clock_skew_seconds', 'This clock minus the database’s')
+  const isUp = new Gauge({
+    name: 'hallpass_database_up',
+    help: '1 when the last scrape could read the database',
+    registers: [registry],
+    async collect() {
+      try {
+        await read()
+        isUp.set(1)
+      } catch {
+        isUp.set(0)
+      }
+    },
+  })
+
+  async function read(): Promise<void> {
+    const { database, clock, clockMonitor } = services
+    const seconds = clockMonitor.skewSeconds()
+    if (seconds !== null) skew.set(seconds)
+    const access = await database.read((db) => accessStatus(db, clock.now()))
+    const outbox = await database.read(outboxStatus)
+    const lag = await sealLagSeconds(services)
+    requests.reset()
+    for (const [state, count] of Object.entries(access.requestCounts))
+      requests.set({ state }, count)
+    grants.reset()
+    for (const [state, count] of Object.entries(access.grantCounts)) grants.set({ state }, count)
+    if (access.decisionSeconds !== null) {
+      decision.set({ quantile: '0.5' }, access.decisionSeconds.p50)
+      decision.set({ quantile: '0.9' }, access.decisionSeconds.p90)
+    }
+    expiryLag.set(access.expiryLagSeconds)
+    outboxAge.set(outbox.oldestWaitingSeconds ?? 0)
+    outboxWaiting.set(outbox.waitingCount)
+    outboxFailing.set(outbox.failingCount)
+    outboxUndeliverable.set(outbox.undeliverableCount)
+    sealLag.set(lag)
+  }
+}
