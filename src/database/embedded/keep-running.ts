@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Hold } from './holders.ts'
 import type { Home } from './home.ts'
 import { isAlive, isReachable } from './postmaster.ts'
@@ -37,6 +38,12 @@ export function keepRunning(
       if (isAlive(processId) || (await isReachable(first.socketDirectory))) {
         boundLog(home)
         return
+      }
+      if (!existsSync(home.data)) {
+        // never an empty database in place of one that people believe to be there
+        throw new Error(
+          `The database files in ${home.data} are gone. Stop Hallpass and restore them.`,
+        )
       }
       options.log('the embedded Postgres ended unexpectedly; starting it again')
       processId = (await ensureRunning(home, hold, options)).processId

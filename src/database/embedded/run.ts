@@ -33,29 +33,30 @@ export async function run(
   args: readonly string[],
   options: { user?: ServerUser | null; input?: string; inheritEnvironment?: boolean } = {},
 ): Promise<Run> {
-  return await new Promise((resolve) => {
-    let stdout = ''
-    let output = ''
+  let stdout = ''
+  let output = ''
+  try {
     const child = spawn(command, args, {
       ...asUser(options.user ?? null),
       ...(options.inheritEnvironment ? {} : { env: plainEnvironment }),
       stdio: ['pipe', 'pipe', 'pipe'],
     })
-    const collect = (chunk: Buffer) => {
-      output += chunk.toString()
-    }
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString()
-      collect(chunk)
+      output += chunk.toString()
     })
-    child.stderr.on('data', collect)
+    child.stderr.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
     child.stdin.on('error', () => undefined) // it ended before it read everything; its status says why
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      resolve({ status: null, startFault: error.code ?? 'unknown', stdout, output: error.message })
-    })
-    child.once('close', (status) => {
-      resolve({ status, startFault: undefined, stdout, output })
-    })
     child.stdin.end(options.input ?? '')
-  })
+    const status = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', resolve)
+    })
+    return { status, startFault: undefined, stdout, output }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+    return { status: null, startFault: code, stdout, output: `cannot run ${command}: ${code}` }
+  }
 }

@@ -238,4 +238,16 @@ describe('a server that dies', () => {
     ).toBe(true)
     for (const one of facts) expect(await ask(one, 'select 1 as one')).toEqual([{ one: 1 }])
   })
+
+  it('is not replaced by an empty one when its files were deleted', async () => {
+    const broker = start()
+    await broker.ready
+    const server = runningServer()
+    rmSync(join(dataDirectory, 'postgres/data'), { recursive: true })
+    process.kill(server, 'SIGKILL')
+    expect(await eventually(() => broker.logs.some((line) => /are gone.*restore/.test(line)))).toBe(
+      true,
+    )
+    expect(existsSync(join(dataDirectory, 'postgres/data'))).toBe(false)
+  })
 })

@@ -337,28 +337,31 @@ describe.runIf(isRoot && canMount())('on a full disk', () => {
   it('says so, leaves nothing half-made, and works once there is room', async () => {
     const small = join(folder, 'small')
     mkdirSync(small)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=20m,mode=711', 'tmpfs', small])
+    shell(`mount -t tmpfs -o size=20m,mode=711 tmpfs ${small}`)
     try {
       const data = join(small, 'data')
       await expect(startIn(data)).rejects.toThrow(/disk is full: make room/)
       expect(
         readdirSync(join(data, 'postgres')).filter((name) => /data|initialising/.test(name)),
       ).toEqual([])
-      execFileSync('mount', ['-o', 'remount,size=200m', small])
+      shell(`mount -o remount,size=200m ${small}`)
       await expectToWork(await startIn(data))
     } finally {
       await broker?.kill()
       await eventually(() => serverProcess(join(small, 'data')) === undefined)
-      execFileSync('umount', [small])
+      shell(`umount ${small}`)
     }
   })
 })
 
+function shell(command: string): void {
+  execFileSync('/bin/sh', ['-c', command], { stdio: 'ignore' })
+}
+
 function canMount(): boolean {
   const probe = temporaryFolder()
   try {
-    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', probe], { stdio: 'ignore' })
-    execFileSync('umount', [probe])
+    shell(`mount -t tmpfs tmpfs ${probe} && umount ${probe}`)
     return true
   } catch {
     return false
