@@ -38,6 +38,9 @@ const pureFiles = [
   'src/notify/select-deliveries.ts',
   'src/http/render.ts',
   'src/http/problem.ts',
+  'src/database/embedded/failures.ts',
+  'src/database/embedded/postmaster-file.ts',
+  'src/database/embedded/settings.ts',
   'src/errors.ts',
 ]
 
