@@ -56,7 +56,7 @@ async function answerToken(c: OAuthContext, services: HttpServices): Promise<Res
       const client = await authenticateClient(as(services, anonymous), presentedBy(c, form))
       const ctx = as(services, workloadActor(client.workload))
       const answer = await issueClientCredentials(ctx, {
-        resources: form.getAll('resource'),
+        resources: form.getAll('resource').filter((value) => value !== ''),
         scope: formValue(form, 'scope'),
         authenticatedBy: client.authenticatedBy,
         ...origin,

@@ -19,7 +19,9 @@ interface PublicKey {
 }
 
 const longestToken = 8 * 1024
-const longestKid = 128
+/** Strictly compact serialisation: jose would look past white space. */
+const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/
+const kidForm = /^[\w-]{1,128}$/
 /** Between replicas clocks may differ by 2 s each from the database's; `exp` gets no tolerance. */
 const notBeforeToleranceSeconds = 5
 const keptKeys = 16
@@ -33,7 +35,7 @@ const claimsSchema = z.object({
   iat: z.number().int(),
   nbf: z.number().int(),
   exp: z.number().int(),
-  jti: z.string(),
+  jti: z.string().regex(/^[\w-]{1,128}$/),
   grant_id: z.string(),
 })
 
@@ -69,10 +71,10 @@ export async function verifyToken(
 }
 
 function kidOf(token: string): string | undefined {
-  if (token.length > longestToken) return undefined
+  if (token.length > longestToken || !compactForm.test(token)) return undefined
   try {
     const { kid } = decodeProtectedHeader(token)
-    return typeof kid === 'string' && kid.length <= longestKid ? kid : undefined
+    return typeof kid === 'string' && kidForm.test(kid) ? kid : undefined
   } catch {
     return undefined
   }
