@@ -31,7 +31,11 @@ const pureFiles = [
   'src/tokens/claims.ts',
   'src/tokens/signing-key.ts',
   'src/audit/merkle.ts',
+  'src/audit/proofs.ts',
+  'src/audit/entry.ts',
+  'src/audit/signed-note.ts',
   'src/audit/checkpoint.ts',
+  'src/audit/reading/log-check.ts',
   'src/jobs/schedule.ts',
   'src/notify/back-off.ts',
   'src/notify/describe-event.ts',
@@ -127,6 +131,11 @@ function roomOf(path: string): string | undefined {
   return match?.[1] ?? (path.startsWith('slack/') ? 'slack' : undefined)
 }
 
+/** Every room may write to the audit log; reading it stands above the rooms that say who may. */
+function layerOf(path: string): string | undefined {
+  return path.startsWith('src/audit/reading/') ? 'audit/reading' : roomOf(path)
+}
+
 const sources = [...filesUnder('src'), ...filesUnder('slack')].map(read)
 
 describe('the house', () => {
@@ -157,10 +166,10 @@ describe('the house', () => {
   it('has no cycle of imports between rooms, types aside', () => {
     const edges = new Map<string, Set<string>>()
     for (const { path, imports } of sources) {
-      const from = roomOf(path)
+      const from = layerOf(path)
       if (from === undefined) continue
       for (const { to, isTypeOnly } of imports) {
-        const room = roomOf(to)
+        const room = layerOf(to)
         if (room !== undefined && room !== from && !isTypeOnly) {
           edges.set(from, (edges.get(from) ?? new Set()).add(room))
         }

@@ -33,6 +33,28 @@ export async function appendEntry(
     ${storableJson(facts.details ?? {})}::jsonb)`)
 }
 
+/** The same for many entries of one act, in one statement. */
+export async function appendEntries(
+  tx: Transaction,
+  ctx: Pick<OperationContext, 'actor' | 'clock' | 'ids'>,
+  entries: readonly EntryFacts[],
+): Promise<void> {
+  if (entries.length === 0) return
+  const { kind, id, via } = ctx.actor
+  const rows = entries.map(({ requestId, grantId, details = {}, ...facts }) => ({
+    ...facts,
+    id: ctx.ids.next('aud'),
+    request_id: requestId,
+    grant_id: grantId,
+    details,
+  }))
+  await tx.db.execute(sql`select append_audit_entry(
+      e.id, ${ctx.clock.now().toISOString()}::timestamptz, e.action, ${kind}, ${storable(id)}, ${via},
+      e.subject, e.resource, e.request_id, e.grant_id, e.outcome, e.code, e.details)
+    from jsonb_to_recordset(${storableJson(rows)}::jsonb) as e (id text, action text, subject text,
+      resource text, request_id text, grant_id text, outcome text, code text, details jsonb)`)
+}
+
 // Postgres stores neither NUL nor half a surrogate pair; a refusal must be on record whatever was sent
 
 function storable(text: string | undefined): string | null {

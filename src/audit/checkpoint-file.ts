@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { mkdir, open, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { type Checkpoint, openCheckpoint } from './checkpoint.ts'
 import { NoteFault, type VerifierKey } from './signed-note.ts'
 
@@ -76,8 +76,8 @@ async function lastFrom(path: string, key: VerifierKey, start: number) {
 }
 
 /**
- * Appends notes and returns once they are on the disk. Beside a new file the verifier key is written to
- * `verifier-key.txt`, for those who check the log from outside.
+ * Appends notes and returns once they are on the disk. Beside a new file the verifier key is written, under
+ * its name with `.key`, for those who check the log from outside.
  */
 export async function appendNotes(
   path: string,
@@ -87,7 +87,7 @@ export async function appendNotes(
   const folder = dirname(path)
   const isNew = (await sizeOf(path)) === 0
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (isNew) await writeFile(join(folder, 'verifier-key.txt'), `${verifierKey}\n`)
+  if (isNew) await writeFile(`${path}.key`, `${verifierKey}\n`)
   const file = await open(path, 'a', 0o600)
   try {
     // what a crash cut short is left alone: the file is append-only, and an empty line ends it

@@ -1,5 +1,6 @@
 import type { IdentityProvider } from '../identity/index.ts'
 import { createApp } from './app.ts'
+import { auditRoutes } from './audit-routes.ts'
 import { authorizeRoutes } from './authorize-routes.tsx'
 import { catalogRoutes } from './catalog-routes.ts'
 import { credentialRoutes } from './credential-routes.ts'
@@ -43,6 +44,7 @@ export function createBrokerApp(settings: BrokerAppSettings): Router {
       requestRoutes,
       grantRoutes,
       subjectRoutes,
+      auditRoutes,
     ],
     last: (app) => addReference(app, version, services.issuer),
   })
