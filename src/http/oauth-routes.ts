@@ -18,6 +18,8 @@ import {
   serverMetadata,
 } from '../tokens/index.ts'
 import { bearerOf } from './authentication.ts'
+import { clientFacts } from './client-facts.ts'
+import { readForm } from './form.ts'
 import { toJson } from './render.ts'
 import { type HttpEnvironment, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
@@ -47,10 +49,6 @@ async function answerToken(c: OAuthContext, services: HttpServices): Promise<Res
   await services.rateLimits.consume('token', services.clientAddressOf(c.env?.incoming))
   const form = await readForm(c)
   const grantType = required(form, 'grant_type')
-  const origin = {
-    clientAddress: services.clientAddressOf(c.env?.incoming),
-    userAgent: c.req.header('user-agent'),
-  }
   switch (grantType) {
     case 'client_credentials': {
       const client = await authenticateClient(as(services, anonymous), presentedBy(c, form))
@@ -59,7 +57,7 @@ async function answerToken(c: OAuthContext, services: HttpServices): Promise<Res
         resources: form.getAll('resource').filter((value) => value !== ''),
         scope: formValue(form, 'scope'),
         authenticatedBy: client.authenticatedBy,
-        ...origin,
+        ...clientFacts(c, services),
       })
       return answerFresh(c, answer)
     }
@@ -69,7 +67,7 @@ async function answerToken(c: OAuthContext, services: HttpServices): Promise<Res
         code: required(form, 'code'),
         redirectUri: required(form, 'redirect_uri'),
         codeVerifier: required(form, 'code_verifier'),
-        ...origin,
+        ...clientFacts(c, services),
       })
       return answerFresh(c, { accessToken, tokenType: 'Bearer', expiresIn })
     }
@@ -133,15 +131,6 @@ function workloadActor(name: string): Actor {
 
 function presentedBy(c: OAuthContext, form: URLSearchParams) {
   return { authorization: c.req.header('authorization'), form }
-}
-
-/** RFC 6749 §3.2: parameters come in the body, form-urlencoded, and nothing in the URL counts. */
-async function readForm(c: OAuthContext): Promise<URLSearchParams> {
-  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
-  if (type !== 'application/x-www-form-urlencoded') {
-    throw new OAuthError('invalid_request', 'Send the body as application/x-www-form-urlencoded.')
-  }
-  return new URLSearchParams(await c.req.text())
 }
 
 function required(form: URLSearchParams, name: string): string {
