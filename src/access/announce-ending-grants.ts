@@ -2,7 +2,7 @@ import { gt, lte, sql } from 'drizzle-orm'
 import type { OperationContext } from '../context.ts'
 import { accessGrantTable } from '../database/schema/grants.ts'
 import { changeGrant } from './change-grant.ts'
-import { emitGrantEvent } from './grant-events.ts'
+import { emitGrantEvents } from './grant-events.ts'
 import { requireJob } from './require-job.ts'
 import { sweepGrants } from './sweep-grants.ts'
 
@@ -24,9 +24,9 @@ export async function announceEndingGrants(
     condition: sql`${state} = 'active' and ${gt(endsAt, now)} and ${lte(endsAt, soon)}
       and ${endingToldFor} is distinct from ${endsAt}`,
     orderBy: endsAt,
-    act: async (tx, grant) => {
-      const told = await changeGrant(tx, grant, { endingToldFor: grant.endsAt })
-      await emitGrantEvent(tx, ctx, 'grant.ending', told)
+    act: async (tx, grants) => {
+      for (const grant of grants) await changeGrant(tx, grant, { endingToldFor: grant.endsAt })
+      await emitGrantEvents(tx, ctx, 'grant.ending', grants)
     },
   })
   return { announcedCount }

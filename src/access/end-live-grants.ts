@@ -3,7 +3,7 @@ import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
 import { accessGrantTable } from '../database/schema/grants.ts'
 import { type Grant, liveStates } from './grant.ts'
-import { storeEnding } from './store-ending.ts'
+import { storeEndings } from './store-endings.ts'
 
 /**
  * Revokes every grant of a subject or on a resource that is not over, each with its own audit entry and event.
@@ -32,8 +32,6 @@ export async function endLiveGrants(
     )
     .orderBy(asc(accessGrantTable.id))
     .for('update')
-  for (const grant of grants) {
-    await storeEnding(tx, ctx, grant, { event: 'revoke', ...ending }, now)
-  }
+  await storeEndings(tx, ctx, grants, { event: 'revoke', ...ending }, now)
   return grants.length
 }

@@ -2,7 +2,7 @@ import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
 import type { Grant } from './grant.ts'
 import { latestExpiry } from './live-tokens.ts'
-import { type Ending, storeEnding } from './store-ending.ts'
+import { type Ending, storeEndings } from './store-endings.ts'
 import { writeRevocation } from './write-revocation.ts'
 
 /**
@@ -16,7 +16,7 @@ export async function endLockedGrant(
   ending: Ending & { readonly event: 'revoke' | 'release' },
   now: Date,
 ): Promise<Grant> {
-  const ended = await storeEnding(tx, ctx, grant, ending, now)
+  const [ended = grant] = await storeEndings(tx, ctx, [grant], ending, now)
   const { id: target, resource } = grant
   const forgetAt = await latestExpiry(tx, { kind: 'grant', target }, now)
   if (forgetAt !== null) {

@@ -18,7 +18,9 @@ export async function startGrants(
   const startedCount = await sweepGrants(ctx, 'start-grants', {
     condition: sql`${state} = 'scheduled' and ${lte(startsAt, now)} and ${gt(endsAt, now)}`,
     orderBy: startsAt,
-    act: (tx, grant) => startLockedGrant(tx, ctx, grant),
+    act: async (tx, grants) => {
+      for (const grant of grants) await startLockedGrant(tx, ctx, grant)
+    },
   })
   return { startedCount }
 }

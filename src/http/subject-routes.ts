@@ -6,6 +6,7 @@ import { addRoute, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 
 const endedSchema = z.object({ grants_revoked: z.number().int() }).openapi('Ended')
+
 /** Ending everything of a subject, or everything on a resource, in one call. */
 export function subjectRoutes(services: HttpServices): Router {
   const router = newRouter()

@@ -45,10 +45,29 @@ export async function emitEvent(
   ctx: Pick<OperationContext, 'clock' | 'ids' | 'wakeOutbox'>,
   event: EventFacts,
 ): Promise<void> {
+  await emitEvents(tx, ctx, [event])
+}
+
+/** The same for many events of one act, in their order, in one statement. */
+export async function emitEvents(
+  tx: Transaction,
+  ctx: Pick<OperationContext, 'clock' | 'ids' | 'wakeOutbox'>,
+  events: readonly EventFacts[],
+): Promise<void> {
+  if (events.length === 0) return
+  const rows = events.map(({ type, orderKey, data }) => ({
+    id: ctx.ids.next('evt'),
+    type,
+    order_key: orderKey,
+    data,
+  }))
   await tx.db.execute(sql`with event as (
       insert into outbox_event (id, type, order_key, data, created_at)
-      values (${ctx.ids.next('evt')}, ${event.type}, ${event.orderKey},
-              ${JSON.stringify(event.data)}::jsonb, ${ctx.clock.now().toISOString()}::timestamptz)
+      select e.id, e.type, e.order_key, e.data, ${ctx.clock.now().toISOString()}::timestamptz
+      from rows from (jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        as (id text, type text, order_key text, data jsonb)) with ordinality
+        as e (id, type, order_key, data, place)
+      order by e.place
       returning sequence, order_key
     )
     insert into outbox_delivery (notifier, sequence, order_key)
