@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { desc, eq, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { appendEntry } from '../audit/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
@@ -8,8 +7,8 @@ import { HallpassError } from '../errors.ts'
 import { operate } from '../operation.ts'
 import { type CatalogText, readCatalogFile } from './catalog-file.ts'
 import type { CatalogWarning } from './finding.ts'
-import { versionInForce } from './in-force.ts'
 import { parseCatalog } from './parse-catalog.ts'
+import { type StoredStanding, storedStanding } from './stored-standing.ts'
 
 const applyLock = '7133701926415'
 
@@ -112,17 +111,9 @@ function check(ctx: OperationContext, text: CatalogText): readonly CatalogWarnin
 }
 
 /** Waits for its turn among replicas, then sees what is stored. */
-async function standing(tx: Transaction, text: CatalogText) {
+async function standing(tx: Transaction, text: CatalogText): Promise<StoredStanding> {
   await tx.db.execute(sql`select pg_advisory_xact_lock(${applyLock}::bigint)`)
-  const hash = contentHash(text)
-  const inForce = await versionInForce(tx.db)
-  const [last] = await tx.db
-    .select({ version: catalogVersionTable.version })
-    .from(catalogVersionTable)
-    .where(eq(catalogVersionTable.contentHash, hash))
-    .orderBy(desc(catalogVersionTable.version))
-    .limit(1)
-  return { inForce, lastWith: last?.version, hash }
+  return storedStanding(tx.db, text)
 }
 
 async function store(
@@ -149,12 +140,4 @@ async function store(
     details: { version, content_hash: hash, is_forced: isForced },
   })
   return version
-}
-
-/** SHA-256, hex, of the text and of every file it names. */
-function contentHash({ content, files }: CatalogText): string {
-  const named = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-  return createHash('sha256')
-    .update(JSON.stringify([content, named]))
-    .digest('hex')
 }

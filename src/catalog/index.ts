@@ -10,6 +10,7 @@ export type {
   Workload,
 } from './catalog.ts'
 export { type CatalogText, readCatalogFile } from './catalog-file.ts'
+export { type CatalogFileStatus, catalogFileStatus } from './catalog-file-status.ts'
 export { decide, isStillEligible } from './decide.ts'
 export type { Ask, Decision, PolicyTrail, SubjectFacts } from './decision.ts'
 export { formatDuration, parseDuration } from './duration.ts'

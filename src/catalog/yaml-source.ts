@@ -53,7 +53,7 @@ export function readYaml(text: string, findings: Findings): Value | undefined {
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
-    logLevel: 'silent',
+    logLevel: 'error',
   })
   const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset)
@@ -123,7 +123,11 @@ function hasStrayAlias(
       if (alias.resolve(document) !== undefined) return
       isStray = true
       const place = { position: positionAt(alias.range?.[0] ?? 0), pointer: '' }
-      findings.fault(place, 'syntax', `The alias *${alias.source} follows no anchor &${alias.source}.`)
+      findings.fault(
+        place,
+        'syntax',
+        `The alias *${alias.source} follows no anchor &${alias.source}.`,
+      )
     },
   })
   return isStray
