@@ -51,6 +51,7 @@ export async function prepareHome(dataDirectory: string): Promise<Home> {
   makeFolder(folder, owner)
   if (user === null) refuseForeignFiles(folder)
   if (user === null || (await canReach(user, folder))) return layOut(folder, user, owner)
+  if (await openFor(user, given, folder)) return layOut(folder, user, owner)
   if (existsSync(join(folder, 'data'))) {
     throw new Error(
       `The user ${user.name}, who runs the server, cannot reach ${folder} any more. ` +
@@ -105,6 +106,21 @@ async function canReach(user: ServerUser, folder: string): Promise<boolean> {
   const visit = await run('/bin/sh', ['-c', 'cd "$1"', 'sh', folder], { user })
   if (visit.startFault === undefined) return visit.status === 0
   throw new Error(describeFailure(`Cannot run as the user ${user.name}`, visit.startFault))
+}
+
+/**
+ * Where only the data folder itself is closed, as root's own are by default, the server's group may pass it
+ * (0710). Undone when that does not help.
+ */
+async function openFor(user: ServerUser, given: string, folder: string): Promise<boolean> {
+  const { uid, gid, mode } = lstatSync(given)
+  if (uid !== 0 || (mode & 0o077) !== 0) return false
+  chownSync(given, uid, user.gid)
+  chmodSync(given, 0o710)
+  if (await canReach(user, folder)) return true
+  chownSync(given, uid, gid)
+  chmodSync(given, mode & 0o7777)
+  return false
 }
 
 /** Moves an empty home to where an unprivileged user can reach it. Safe when two do it at once. */

@@ -40,7 +40,10 @@ export interface RunOptions {
 }
 
 const pauseMilliseconds = 5
+/** a lock file without content is being written, or will never be */
+const completionMilliseconds = 2_500
 const unreachableAfterMilliseconds = 5_000
+const noticeMilliseconds = 5_000
 const patienceMilliseconds = 60_000
 
 /**
@@ -52,9 +55,10 @@ export async function ensureRunning(
   hold: Hold,
   options: RunOptions,
 ): Promise<RunningServer> {
-  const since = performance.now()
+  const patience = AbortSignal.timeout(patienceMilliseconds)
+  const completion = AbortSignal.timeout(completionMilliseconds)
   for (;;) {
-    const found = await findRunning(home, since)
+    const found = await findRunning(home, completion)
     if (found !== undefined) {
       if (!isSupervised(home)) {
         options.log(`took over the Postgres that runs in ${home.folder}`)
@@ -64,7 +68,7 @@ export async function ensureRunning(
     }
     const started = await startServer(home, hold, options)
     if (started !== undefined) return started
-    if (performance.now() - since > patienceMilliseconds) {
+    if (patience.aborted) {
       throw new Error(
         `Another Postgres uses ${home.data} and does not answer. Stop whatever runs on this folder ` +
           '(see postmaster.pid in it), then start again.',
@@ -75,8 +79,11 @@ export async function ensureRunning(
 }
 
 /** undefined when nothing runs, or no longer. Waits for one that starts, ends one that cannot be reached. */
-async function findRunning(home: Home, since: number): Promise<RunningServer | undefined> {
-  let unreachableSince: number | undefined
+async function findRunning(
+  home: Home,
+  completion: AbortSignal,
+): Promise<RunningServer | undefined> {
+  let unreachable: AbortSignal | undefined
   let isAskedToStop = false
   for (;;) {
     const text = readIfThere(postmasterFile(home))
@@ -84,7 +91,7 @@ async function findRunning(home: Home, since: number): Promise<RunningServer | u
     if (text === undefined) return undefined
     if (file === undefined) {
       // empty: another start just made it, or the disk was full when one did
-      if (performance.now() - since < unreachableAfterMilliseconds / 2) return undefined
+      if (!completion.aborted) return undefined
       setAsideStaleLock(postmasterFile(home), text)
       return undefined
     }
@@ -98,8 +105,8 @@ async function findRunning(home: Home, since: number): Promise<RunningServer | u
         return undefined
       }
       if (file.status === 'ready') {
-        unreachableSince ??= performance.now()
-        if (!isAskedToStop && performance.now() - unreachableSince > unreachableAfterMilliseconds) {
+        unreachable ??= AbortSignal.timeout(unreachableAfterMilliseconds)
+        if (!isAskedToStop && unreachable.aborted) {
           isAskedToStop = true
           await askToStop(home, file.processId)
         }
@@ -160,13 +167,13 @@ async function becomesReady(
   void ended.then(() => {
     hasEnded = true
   })
-  let nextNotice = performance.now() + unreachableAfterMilliseconds
+  let notice = AbortSignal.timeout(noticeMilliseconds)
   while (!hasEnded) {
     const file = readPostmaster(home)
     if (file?.processId === processId && file.status === 'ready') return true
-    if (performance.now() > nextNotice) {
+    if (notice.aborted) {
       options.log('Postgres is still recovering after a crash')
-      nextNotice += unreachableAfterMilliseconds
+      notice = AbortSignal.timeout(noticeMilliseconds)
     }
     await sleep(pauseMilliseconds)
   }

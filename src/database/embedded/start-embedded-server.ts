@@ -83,9 +83,9 @@ async function letGo(home: Home, hold: Hold): Promise<void> {
   const running = readPostmaster(home)
   const isLast = hold.release()
   if (!isLast || running === undefined) return
-  const since = performance.now()
+  const patience = AbortSignal.timeout(longestStopMilliseconds)
   while (isAlive(running.processId) || isSupervised(home)) {
-    if (performance.now() - since > longestStopMilliseconds) {
+    if (patience.aborted) {
       throw new Error(
         `Postgres (process ${running.processId}) does not stop. Its log is ${home.log}.`,
       )

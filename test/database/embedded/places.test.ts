@@ -230,7 +230,10 @@ describe.runIf(isRoot)('as root', () => {
   it('keeps the database under /var/lib/hallpass when nobody cannot reach the data folder', async () => {
     chmodSync(folder, 0o700)
     const data = join(folder, 'data')
+    mkdirSync(data, { mode: 0o700 })
     await ask(await startIn(data), 'create table kept as select 7 as n')
+    expect(lstatSync(data).mode & 0o777, 'the folder itself is left as it was').toBe(0o700)
+    expect(lstatSync(data).gid).toBe(0)
     const target = realpathSync(join(data, 'postgres'))
     expect(target).toMatch(/^\/var\/lib\/hallpass\/postgres-/)
     moved.push(target)
@@ -255,11 +258,12 @@ describe.runIf(isRoot)('as root', () => {
     }
   })
 
-  it('works under umask 077', async () => {
+  it('lets the server, and nobody else, pass a data folder that is closed', async () => {
     const data = join(folder, 'data')
     await expectToWork(await startIn(data, { umask: '077' }))
-    expect(lstatSync(data).mode & 0o777).toBe(0o700)
-    moved.push(realpathSync(join(data, 'postgres')))
+    const { mode, uid, gid } = lstatSync(data)
+    expect({ mode: mode & 0o777, uid, gid }).toEqual({ mode: 0o710, uid: 0, gid: nobody.gid })
+    expect(lstatSync(join(data, 'postgres')).isDirectory()).toBe(true)
   })
 
   it('runs the server as the owner of the data folder, who may then run it without being root', async () => {
