@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -61,7 +61,8 @@ export function useTestBroker(extra: Readonly<Record<string, string>> = {}): Tes
   }
   const start = async (database: TestDatabase, port: number) => {
     const environment = { ...brokerEnvironment(database, port, dataDirectory), ...extra }
-    const config = readConfig(environment, () => false)
+    const isCatalogGiven = extra.HALLPASS_CONFIG !== undefined
+    const config = readConfig(environment, (path) => isCatalogGiven && existsSync(path))
     const log = createLog((line) => logLines.push(line))
     state = { broker: await startBroker(config, { clock: systemClock, log }), database, port }
   }
