@@ -1,7 +1,7 @@
 import type { OperationContext } from '../context.ts'
 
 /** Runs one operation; what it returns is kept in the ledger. */
-export type JobOperation = (
+type JobOperation = (
   ctx: OperationContext,
 ) => Promise<Readonly<Record<string, unknown>> | undefined>
 

@@ -14,7 +14,7 @@ import { forgetTokens, retireKeys, rotateKeys } from '../tokens/index.ts'
 import { forgetJobRuns } from './forget-job-runs.ts'
 import type { Job } from './job.ts'
 
-export interface JobSettings {
+interface JobSettings {
   /** The append-only file that checkpoints of the audit log are also written to. */
   readonly checkpointFile: string
 }

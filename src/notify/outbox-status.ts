@@ -3,7 +3,7 @@ import type { Queryable } from '../database/index.ts'
 import { outboxDeliveryTable, outboxNotifierTable } from '../database/schema/notify.ts'
 
 /** What one notifier is still owed. */
-export interface NotifierStatus {
+interface NotifierStatus {
   readonly notifier: string
   readonly waitingCount: number
   /** Of those waiting: tried at least once in vain. */

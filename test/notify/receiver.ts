@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 
 /** One request as it arrived. */
-export interface Received {
+interface Received {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
