@@ -30,7 +30,7 @@ export interface AccessTokenClaims {
 }
 
 /** A person's tokens carry this client. */
-export const personClientId = 'hallpass'
+const personClientId = 'hallpass'
 
 /** Who a token is issued to: a workload by its name, a person through Hallpass itself. */
 export function clientIdOf(subject: string): string {
