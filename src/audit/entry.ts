@@ -45,3 +45,12 @@ export function leafDataOf(entry: EntryFields): Buffer {
 export function entryHash(entry: EntryFields): Buffer {
   return leafHash(leafDataOf(entry))
 }
+
+/** The same for an entry that somebody tampered with: undefined when it holds what no JSON of ours can. */
+export function hashIfAny(entry: EntryFields): Buffer | undefined {
+  try {
+    return entryHash(entry)
+  } catch {
+    return undefined
+  }
+}

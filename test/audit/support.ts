@@ -102,3 +102,10 @@ export async function freshServices(create: () => Promise<TestServices>): Promis
   onTestFinished(() => test.close())
   return test
 }
+
+/** The one row that a statement answers. */
+export async function onlyRow(test: TestServices, statement: string) {
+  const { rows } = await tamper(test, statement)
+  if (rows.length !== 1) throw new Error(`expected one row, got ${rows.length}`)
+  return rows[0]
+}

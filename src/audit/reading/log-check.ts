@@ -1,5 +1,5 @@
 import { type Checkpoint, openCheckpoint } from '../checkpoint.ts'
-import { type EntryFields, entryHash } from '../entry.ts'
+import { type EntryFields, hashIfAny } from '../entry.ts'
 import { growTree, type NodeCoordinate } from '../merkle.ts'
 import { NoteFault, type VerifierKey } from '../signed-note.ts'
 
@@ -67,8 +67,9 @@ export function startLogCheck(key: VerifierKey): LogCheck {
     root: () => tree.root(),
     entry(position, fields, hashAt) {
       requireNext(position, tree.size + 1)
-      const hash = hashOf(fields, position)
-      requireSealed(hash, hashAt({ level: 0, index: position - 1 }), position)
+      const hash = hashIfAny(fields)
+      const sealed = hashAt({ level: 0, index: position - 1 })
+      if (hash === undefined || sealed?.equals(hash) !== true) throw edited(position)
       for (const node of tree.append(hash)) requireNode(node, hashAt(node))
     },
     stored(checkpoint) {
@@ -90,19 +91,6 @@ function requireNext(position: number, expected: number): void {
     [expected, position - 1],
     `The entry at position ${expected} is missing: it was removed.`,
   )
-}
-
-function hashOf(fields: EntryFields, position: number): Buffer {
-  try {
-    return entryHash(fields)
-  } catch {
-    // e.g. a number that no JSON of ours can hold
-    throw edited(position)
-  }
-}
-
-function requireSealed(hash: Buffer, sealed: Buffer | undefined, position: number): void {
-  if (sealed === undefined || !hash.equals(sealed)) throw edited(position)
 }
 
 function edited(position: number): LogFault {

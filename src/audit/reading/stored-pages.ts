@@ -5,7 +5,7 @@ import {
   auditEntryTable,
   auditNodeTable,
 } from '../../database/schema/audit.ts'
-import { type EntryFields, entryHash } from '../entry.ts'
+import { type EntryFields, hashIfAny } from '../entry.ts'
 import type { NodeCoordinate } from '../merkle.ts'
 import { entryOfRow } from '../stored-log.ts'
 import type { StoredCheckpoint } from './log-check.ts'
@@ -96,11 +96,12 @@ export async function sealedPositionOf(
     .select()
     .from(auditEntryTable)
     .where(eq(auditEntryTable.position, position))
-  if (row === undefined) return undefined
+  const hash = row === undefined ? undefined : hashIfAny(entryOfRow(row))
+  if (hash === undefined) return undefined
   const [leaf] = await db
     .select({ index: auditNodeTable.index })
     .from(auditNodeTable)
-    .where(and(eq(auditNodeTable.level, 0), eq(auditNodeTable.hash, entryHash(entryOfRow(row)))))
+    .where(and(eq(auditNodeTable.level, 0), eq(auditNodeTable.hash, hash)))
     .limit(1)
   return leaf === undefined ? undefined : leaf.index + 1
 }
