@@ -1,4 +1,4 @@
-import { and, eq, isNull, lt, or } from 'drizzle-orm'
+import { and, eq, isNull, lte, or } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { clientCredentialTable } from '../database/schema/identity.ts'
 import type { PresentedSecret } from './basic-header.ts'
@@ -77,7 +77,7 @@ function noteUse(ctx: CredentialServices, clientId: string, lastUsedAt: Date | n
             eq(clientCredentialTable.clientId, clientId),
             or(
               isNull(clientCredentialTable.lastUsedAt),
-              lt(clientCredentialTable.lastUsedAt, staleBefore),
+              lte(clientCredentialTable.lastUsedAt, staleBefore),
             ),
           ),
         ),
