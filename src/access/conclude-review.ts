@@ -6,11 +6,10 @@ import { deniedBy } from './ask-refusals.ts'
 import { changeRequest } from './change-request.ts'
 import { isGranting } from './draft-request.ts'
 import { endLockedGrant } from './end-locked-grant.ts'
-import { extendLockedGrant } from './extend-locked-grant.ts'
 import { effectiveState as effectiveGrantState, isFinal } from './grant.ts'
+import { grantApproved } from './grant-approved.ts'
 import type { LoadedRequest } from './load-request.ts'
 import { lockGrant } from './lock-grant.ts'
-import { openGrant } from './open-grant.ts'
 import { type AccessRequest, moveRequest, type Review } from './request.ts'
 import { audienceOf, emitRequestEvent, orderKeyOf } from './request-events.ts'
 import { requestFacts } from './request-refusals.ts'
@@ -19,6 +18,12 @@ import type { ReviewOutcome } from './review.ts'
 import { type Situation, situationOf } from './situation.ts'
 
 type Accepted = Exclude<ReviewOutcome, { kind: 'refused' }>
+
+interface Concluded {
+  readonly request: AccessRequest
+  /** Tells what became of the grant. */
+  readonly tell?: () => Promise<void>
+}
 
 /**
  * Does what an accepted review does, and tells it. The caller holds the requester's row, the resource's lock and
@@ -36,11 +41,11 @@ export async function concludeReview(
 ): Promise<AccessRequest> {
   const { request } = reviewed
   const seats = seatedNow(catalog, situationOf(catalog, reviewed, now))
-  const concluded =
+  const { request: concluded, tell: tellGrant } =
     request.afterReview === 'open'
-      ? await concludeEmergency(tx, ctx, request, seats, outcome, now)
+      ? { request: await concludeEmergency(tx, ctx, request, seats, outcome, now) }
       : outcome.kind === 'denied'
-        ? await changeRequest(tx, request, { state: moved(request, 'deny', now), decidedAt: now })
+        ? { request: await deny(tx, request, now) }
         : await countApproval(tx, ctx, catalog, situation, seats, outcome, now)
   const orderKey = orderKeyOf(reviewed)
   const tell = (type: Parameters<typeof emitRequestEvent>[2], more: object = {}) =>
@@ -57,6 +62,7 @@ export async function concludeReview(
   } else if (concluded.state === 'denied') await tell('request.denied')
   else if (concluded.state === 'approved') {
     await tell('request.approved', { approved_by: seats.flatMap(({ approvedBy }) => approvedBy) })
+    await tellGrant?.()
   }
   return concluded
 }
@@ -69,10 +75,10 @@ async function countApproval(
   seats: AccessRequest['seats'],
   outcome: Exclude<Accepted, { kind: 'denied' }>,
   now: Date,
-): Promise<AccessRequest> {
+): Promise<Concluded> {
   refuseFewerScopes(request, outcome)
   if (outcome.kind === 'counted') {
-    return changeRequest(tx, request, { ...outcome.terms, seats })
+    return { request: await changeRequest(tx, request, { ...outcome.terms, seats }) }
   }
   if (decision === undefined || !isGranting(decision)) {
     throw decision === undefined
@@ -94,11 +100,11 @@ async function countApproval(
     state: moved(request, 'complete', now),
     decidedAt: now,
   })
-  const grant =
-    approved.extendsGrantId === null
-      ? await openGrant(tx, ctx, catalog, decision.policy, approved, now)
-      : await extendLockedGrant(tx, ctx, approved, now)
-  return changeRequest(tx, approved, { grantId: grant.id })
+  return grantApproved(tx, ctx, catalog, decision.policy, approved, now)
+}
+
+async function deny(tx: Transaction, request: AccessRequest, now: Date): Promise<AccessRequest> {
+  return changeRequest(tx, request, { state: moved(request, 'deny', now), decidedAt: now })
 }
 
 /** An emergency was approved at once: its reviewers accept it, or reject it and end what lives. */

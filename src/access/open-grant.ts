@@ -4,14 +4,13 @@ import type { Transaction } from '../database/index.ts'
 import { accessGrantTable } from '../database/schema/grants.ts'
 import { HallpassError } from '../errors.ts'
 import type { Grant } from './grant.ts'
-import { emitGrantEvent } from './grant-events.ts'
 import { refuseRecentlyRevoked } from './recently-revoked.ts'
 import type { AccessRequest } from './request.ts'
 
 /**
  * Opens the one grant of a request that was completed at `now`. Its clock starts now, or at `starts_at` when
- * later, and never at the request. The caller holds the subject's row and the resource's lock, and stores the
- * grant's id with the request. Throws `recently_revoked`.
+ * later, and never at the request. The caller holds the subject's row and the resource's lock, stores the
+ * grant's id with the request and tells it. Throws `recently_revoked`.
  */
 export async function openGrant(
   tx: Transaction,
@@ -49,6 +48,5 @@ export async function openGrant(
     })
     .returning()
   if (grant === undefined) throw new Error('an inserted grant was not returned')
-  await emitGrantEvent(tx, ctx, 'grant.opened', grant)
   return grant
 }

@@ -84,10 +84,11 @@ async function review(
   }
   const given = await insertReview(tx, ctx, catalog, actor, input, now)
   const reviewed: LoadedRequest = { ...facts, reviews: [...facts.reviews, given] }
+  const concluded = await concludeReview(tx, ctx, catalog, reviewed, situation, given, outcome, now)
   await appendEntry(tx, ctx, {
     action: 'review-request',
     outcome: 'ok',
-    ...requestFacts(request),
+    ...requestFacts(concluded),
     details: {
       review_id: given.id,
       verdict: given.verdict,
@@ -96,7 +97,6 @@ async function review(
       duration_seconds: given.durationSeconds,
     },
   })
-  const concluded = await concludeReview(tx, ctx, catalog, reviewed, situation, given, outcome, now)
   return requestView(catalog, { ...reviewed, request: concluded }, now)
 }
 

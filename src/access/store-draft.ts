@@ -2,11 +2,9 @@ import { appendEntry } from '../audit/index.ts'
 import type { Catalog } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
-import { changeRequest } from './change-request.ts'
 import { type Granting, insertRequest } from './draft-request.ts'
-import { extendLockedGrant } from './extend-locked-grant.ts'
+import { grantApproved } from './grant-approved.ts'
 import type { LoadedRequest } from './load-request.ts'
-import { openGrant } from './open-grant.ts'
 import { audienceOf, emitRequestEvent, orderKeyOf } from './request-events.ts'
 
 /**
@@ -30,15 +28,13 @@ export async function storeDraft(
     decision: decision.outcome,
   })
   if (isApproved) {
-    const grant =
-      request.extendsGrantId === null
-        ? await openGrant(tx, ctx, catalog, decision.policy, request, now)
-        : await extendLockedGrant(tx, ctx, request, now)
-    request = await changeRequest(tx, request, { grantId: grant.id })
+    const given = await grantApproved(tx, ctx, catalog, decision.policy, request, now)
+    request = given.request
     await emitRequestEvent(tx, ctx, 'request.approved', request, orderKey, {
       approved_by: [],
       reasons: decision.reasons.map(({ code }) => code),
     })
+    await given.tell()
   }
   await appendEntry(tx, ctx, {
     action: request.extendsGrantId === null ? 'submit-request' : 'extend-grant',
