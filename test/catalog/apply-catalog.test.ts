@@ -127,7 +127,10 @@ describe('applying a catalog', () => {
             pointer: '/admins/0',
             message: expect.stringMatching(/^line 5, column 10: .*"ghosts"/),
           },
-          { pointer: '/policies/0/approval/0/count', message: expect.stringMatching(/^line 20, column 40: /) },
+          {
+            pointer: '/policies/0/approval/0/count',
+            message: expect.stringMatching(/^line 20, column 40: /),
+          },
         ],
       },
     })
