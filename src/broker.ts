@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureAuditKey } from './audit/index.ts'
+import { ensureAuditKey, sealEntries } from './audit/index.ts'
 import { storeCatalogFile } from './catalog/index.ts'
 import type { Config } from './config.ts'
 import { type Clock, type Log, type OperationContext, type Services, systemIds } from './context.ts'
@@ -98,18 +98,20 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   }
   await ensureSigningKeys(startContext)
   await ensureAuditKey(services)
-  await storeCatalogFile(startContext, config.catalogFile ?? exampleCatalogFile)
+  const stored = await storeCatalogFile(startContext, config.catalogFile ?? exampleCatalogFile)
+  metrics.setCatalogReverted(stored.outcome === 'reverted')
 
   outbox = createOutbox({ services, notifiers: notifiersOf(config, options) })
   await outbox.start()
   undoing.add(() => outbox?.stop())
 
-  const scheduler = createScheduler({
-    services,
-    jobs: jobTable({ checkpointFile: join(config.dataDirectory, 'audit-checkpoints') }),
-  })
+  const checkpointFile = join(config.dataDirectory, 'audit-checkpoints')
+  const scheduler = createScheduler({ services, jobs: jobTable({ checkpointFile }) })
   await scheduler.start()
-  undoing.add(() => scheduler.stop())
+  undoing.add(async () => {
+    await scheduler.stop()
+    await sealRest(services, checkpointFile)
+  })
 
   const app = createBrokerApp({
     services,
@@ -123,6 +125,13 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   const server = await listen(app, config.host, config.port)
   undoing.add(() => server.stop(graceMilliseconds))
   return { url: urlOf(config.host, server.port), services, stop: () => undoing.run() }
+}
+
+/** A stopped broker leaves no entry without its place; when the database is gone, the next one sees to it. */
+async function sealRest(services: Services, checkpointFile: string): Promise<void> {
+  await sealEntries(services, { checkpointFile }).catch(() => {
+    services.log.warn({}, 'the last audit entries wait for the next start to be sealed')
+  })
 }
 
 /** The example company, for development mode alone. */

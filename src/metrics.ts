@@ -9,6 +9,8 @@ export interface Metrics {
   readonly registry: Registry
   /** Counts minted tokens, then passes on. */
   observe(next: UseObserver | undefined): UseObserver
+  /** Whether this replica's catalog file equals an older version than the one in force. */
+  setCatalogReverted(isReverted: boolean): void
   /** Gauges that read the database when scraped. Call once. */
   readFrom(services: Services): void
 }
@@ -20,8 +22,14 @@ export function createMetrics(): Metrics {
     help: 'Tokens minted by this replica',
     registers: [registry],
   })
+  const reverted = new Gauge({
+    name: 'hallpass_catalog_reverted',
+    help: '1 when this replica’s catalog file equals an older version than the one in force',
+    registers: [registry],
+  })
   return {
     registry,
+    setCatalogReverted: (isReverted) => reverted.set(isReverted ? 1 : 0),
     observe: (next) => ({
       observeMint: (use) => {
         mints.inc()

@@ -13,10 +13,19 @@ export interface OperatorAccess {
 /** Opens the database as actor `operator`, known by the name of the OS user. Joins a running embedded server. */
 export async function openAsOperator(
   config: Config,
-  options: { readonly clock: Clock; readonly log: Log; readonly user: string },
+  options: {
+    readonly clock: Clock
+    readonly log: Log
+    readonly user: string
+    /** False leaves the schema as it is. */
+    readonly migrate?: boolean
+  },
 ): Promise<OperatorAccess> {
   const { clock, log, user } = options
-  const connected = await connectDatabase(config, log, { maxConnections: 4 })
+  const connected = await connectDatabase(config, log, {
+    maxConnections: 4,
+    migrate: options.migrate ?? true,
+  })
   const clockMonitor = startClockMonitor(clock, connected.database, log)
   await clockMonitor.measure()
   const ctx: OperationContext = {

@@ -1,9 +1,10 @@
 import pg from 'pg'
 import type { Config } from '../config.ts'
 import type { Log } from '../context.ts'
+import { explainFailure } from './connection-failures.ts'
 import { type ConnectionSettings, type Database, openDatabase } from './database.ts'
 import { startEmbeddedServer } from './embedded/index.ts'
-import { runMigrations } from './migrations.ts'
+import { countPendingMigrations, runMigrations } from './migrations.ts'
 
 /** The database as the composition root uses it. */
 export interface ConnectedDatabase {
@@ -11,27 +12,28 @@ export interface ConnectedDatabase {
   readonly application: ConnectionSettings
   readonly owner: ConnectionSettings
   readonly isEmbedded: boolean
-  /** Migrations that this start applied. */
-  readonly appliedMigrationCount: number
+  /** Migrations that the database lacks; above 0 only when they were not to be applied. */
+  readonly pendingMigrationCount: number
   close(): Promise<void>
 }
 
 type DatabaseConfig = Pick<Config, 'databaseUrl' | 'ownerDatabaseUrl' | 'dataDirectory'>
 
 /**
- * Connects to the configured Postgres, or starts the embedded one; migrates as the owner; gives a pool as the
- * application's role. Throws with a message that says what to mend.
+ * Connects to the configured Postgres, or starts the embedded one; migrates as the owner (unless
+ * `migrate` is false); gives a pool as the application's role. Throws with a message that says what to mend.
  */
 export async function connectDatabase(
   config: DatabaseConfig,
   log: Log,
-  options: { readonly maxConnections?: number } = {},
+  options: { readonly maxConnections?: number; readonly migrate?: boolean } = {},
 ): Promise<ConnectedDatabase> {
   const server = await serverOf(config, log)
   try {
-    const { applied } = await runMigrations(server.owner, {
-      ...(await applicationRole(server.owner, server.application)),
-    })
+    const role = await applicationRole(server.owner, server.application)
+    const pendingMigrationCount =
+      options.migrate === false ? await countPendingMigrations(server.owner) : 0
+    if (options.migrate !== false) await runMigrations(server.owner, role)
     const database = openDatabase(server.application, {
       ...options,
       onIdleError: (error) => log.warn({ error: error.name }, 'an idle database connection died'),
@@ -39,7 +41,7 @@ export async function connectDatabase(
     return {
       ...server,
       database,
-      appliedMigrationCount: applied,
+      pendingMigrationCount,
       close: async () => {
         await database.close()
         await server.stop()
@@ -47,7 +49,7 @@ export async function connectDatabase(
     }
   } catch (error) {
     await server.stop()
-    throw error
+    throw explainFailure(error)
   }
 }
 

@@ -28,12 +28,10 @@ export async function runMigrations(
   owner: ConnectionSettings,
   options: { readonly applicationRole?: string } = {},
 ): Promise<{ readonly applied: number }> {
-  const client = new pg.Client({ ...owner, application_name: 'hallpass-migrations' })
-  await client.connect()
+  const client = await connectAsOwner(owner)
   try {
     await client.query('select pg_advisory_lock($1)', [migrationLock])
-    await refuseOldPostgres(client)
-    await refuseNewerDatabase(client)
+    await refuseUnfit(client)
     const before = await checkApplied(client)
     await migrate(drizzle(client), { migrationsFolder })
     const after = await checkApplied(client)
@@ -45,6 +43,35 @@ export async function runMigrations(
     // ending the connection also lets the lock go
     await client.end()
   }
+}
+
+/** How many migrations of this release the database lacks; throws MigrationFault as runMigrations does. Changes nothing. */
+export async function countPendingMigrations(owner: ConnectionSettings): Promise<number> {
+  const client = await connectAsOwner(owner)
+  try {
+    await refuseUnfit(client)
+    const applied = await checkApplied(client)
+    return Math.max(0, readMigrationFiles({ migrationsFolder }).length - applied)
+  } finally {
+    await client.end()
+  }
+}
+
+async function connectAsOwner(owner: ConnectionSettings): Promise<pg.Client> {
+  const client = new pg.Client({
+    ...owner,
+    application_name: 'hallpass-migrations',
+    connectionTimeoutMillis: 5_000,
+    lock_timeout: 120_000,
+  })
+  client.on('error', () => {}) // what breaks while idle is told by the next statement
+  await client.connect()
+  return client
+}
+
+async function refuseUnfit(client: pg.Client): Promise<void> {
+  await refuseOldPostgres(client)
+  await refuseNewerDatabase(client)
 }
 
 async function refuseOldPostgres(client: pg.Client): Promise<void> {

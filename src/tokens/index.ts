@@ -1,3 +1,4 @@
+export { checkSigningKeys } from './check-signing-keys.ts'
 export { type ClientCredentialsInput, issueClientCredentials } from './client-credentials.ts'
 export { ensureSigningKeys } from './ensure-signing-keys.ts'
 export { forgetTokens } from './forget-tokens.ts'
