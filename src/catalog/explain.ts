@@ -36,7 +36,7 @@ export interface Explanation {
   readonly seats: readonly ExplainedSeat[]
 }
 
-export interface ExplainedSeat {
+interface ExplainedSeat {
   /** As the catalog writes it: `payments-leads`, `claim:okta-oncall`, `sam@example.com`. */
   readonly from: readonly string[]
   readonly count: number

@@ -4,7 +4,7 @@ import type { Findings } from './finding.ts'
 import { type Value, valueAt } from './yaml-source.ts'
 
 /** One `key: value` of a mapping; `name` is the key and stands where the key stands. */
-export interface Entry {
+interface Entry {
   readonly key: string
   readonly name: Value
   readonly value: Value

@@ -9,7 +9,7 @@ export interface VisibleCatalog {
   readonly roles: readonly VisibleRole[]
 }
 
-export interface VisibleResource {
+interface VisibleResource {
   readonly name: string
   readonly title: string
   readonly audience: string
@@ -19,7 +19,7 @@ export interface VisibleResource {
   readonly scopes: Readonly<Record<string, string>>
 }
 
-export interface VisibleRole {
+interface VisibleRole {
   readonly name: string
   readonly resource: string
   readonly scopes: readonly string[]
