@@ -147,7 +147,10 @@ function isOutage(error: unknown): boolean {
   if ('code' in error && (error.code === 'OAUTH_TIMEOUT' || error.code === 'OAUTH_ABORT'))
     return true
   const { cause } = error
-  if (cause instanceof Response) return cause.status >= 500
+  // by shape: servers replace the global Response, so instanceof may compare with another
+  if (typeof cause === 'object' && cause !== null && 'status' in cause) {
+    return typeof cause.status === 'number' && cause.status >= 500
+  }
   // fetch says only "failed" and puts the system's code into the cause
   return error instanceof TypeError && cause instanceof Error && 'code' in cause
 }

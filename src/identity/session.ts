@@ -3,7 +3,7 @@ export const sessionLifetimeSeconds = 8 * 60 * 60
 /** A session that nobody used for this long is over. */
 export const sessionIdleSeconds = 30 * 60
 /** A workload signs in again rather than idling, so its client may rely on `expires_in`. */
-export const workloadSessionSeconds = sessionIdleSeconds
+export const workloadSessionSeconds = 30 * 60
 /** How often the last use is written, at most. */
 const lastSeenGranularitySeconds = 60
 

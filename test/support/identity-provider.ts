@@ -20,14 +20,17 @@ export interface TestIdentityProvider {
   stop(): Promise<void>
 }
 
-export async function startIdentityProvider(redirectUri: string): Promise<TestIdentityProvider> {
+export async function startIdentityProvider(
+  redirectUri: string,
+  port = 0,
+): Promise<TestIdentityProvider> {
   const clientId = 'hallpass'
   const clientSecret = 'a secret: with + and % and spaces'
   const accounts = new Map<string, ProviderAccount>()
   let current: ProviderAccount | null = null
   let handler: (request: IncomingMessage, response: ServerResponse) => void = () => {}
   const server = createServer((request, response) => handler(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider = new Provider(issuer, {
     clients: [{ client_id: clientId, client_secret: clientSecret, redirect_uris: [redirectUri] }],
