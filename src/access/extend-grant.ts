@@ -68,6 +68,7 @@ async function extend(
   const held = await grantOfHolder(tx, catalog, subject, input.grantId)
   await lockResource(tx, held.resource, 'share')
   const now = ctx.clock.now()
+  requireMove(held, 'extend', now)
   const first = await firstPending(tx, ctx, input, now)
   if (first !== undefined) {
     const [facts] = await loadFacts(tx.db, ctx, catalog, [first])

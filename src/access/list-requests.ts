@@ -16,9 +16,9 @@ import { accessRequestTable, reviewTable } from '../database/schema/access.ts'
 import { actorFacts } from '../identity/index.ts'
 import { cursorOf, idOfCursor, type Page } from './cursor.ts'
 import { isStoredPending, loadFacts, requestOf } from './load-request.ts'
-import { isOpenForReview, type RequestState } from './request.ts'
+import type { RequestState } from './request.ts'
 import { type RequestView, requestView } from './request-view.ts'
-import { canFillSeat, maySee, situationOf } from './situation.ts'
+import { canBeApproved, canFillSeat, maySee, situationOf } from './situation.ts'
 
 /** Narrows what the actor may see anyway. */
 export interface RequestFilter {
@@ -59,7 +59,7 @@ export async function listRequests(
         const situation = situationOf(catalog, facts, now)
         const isShown =
           filter.isToReview === true
-            ? isOpenForReview(facts.request, now) && canFillSeat(catalog, situation, actor)
+            ? canBeApproved(situation, now) && canFillSeat(catalog, situation, actor)
             : maySee(catalog, situation, actor)
         if (isShown) items.push(requestView(catalog, facts, now))
       }

@@ -12,7 +12,7 @@ import {
   type SubjectFacts,
 } from '../catalog/index.ts'
 import type { KnownSubject } from '../identity/index.ts'
-import type { Grant } from './grant.ts'
+import { type Grant, moveGrant } from './grant.ts'
 import { type AccessRequest, effectiveState, isOpenForReview, type Review } from './request.ts'
 import { canStillApprove, type SeatSide, type Terms } from './review.ts'
 import { seatsOf } from './seat-notation.ts'
@@ -26,7 +26,7 @@ export interface RequestFacts {
   /** Members of the seats and of the requesting workload's owner group, and everyone who reviewed. */
   readonly people: ReadonlyMap<string, KnownSubject>
   /** The grant that an extension would prolong. */
-  readonly extended: Pick<Grant, 'requestId' | 'startsAt' | 'endsAt'> | undefined
+  readonly extended: Pick<Grant, 'requestId' | 'state' | 'startsAt' | 'endsAt'> | undefined
 }
 
 /** Where a request stands under the catalog in force. */
@@ -90,7 +90,7 @@ export function eligibleReviewers(
   situation: Situation,
   now: Date,
 ): readonly string[] {
-  if (!isOpenForReview(situation.request, now)) return []
+  if (!canBeApproved(situation, now)) return []
   // whether a seat is open depends on what a person fits alone
   const known = new Map<string, boolean>()
   return [...situation.people.values()]
@@ -99,7 +99,13 @@ export function eligibleReviewers(
     .sort()
 }
 
-/** Whether this account can fill an open seat of a request that is open for review. */
+/** Whether approvals still lead anywhere: reviewers are asked, and what would be extended is not over. */
+export function canBeApproved({ request, extended }: RequestFacts, now: Date): boolean {
+  if (!isOpenForReview(request, now)) return false
+  return extended === undefined || moveGrant(extended, 'extend', now).isAllowed
+}
+
+/** Whether this account can fill an open seat of a request that can be approved. */
 export function canFillSeat(
   catalog: Catalog,
   situation: Situation,
