@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { HallpassError } from '../../src/errors.ts'
 import { emitEvent } from '../../src/notify/emit-event.ts'
 import {
   createOutbox,
@@ -30,6 +31,22 @@ async function start(notifiers: Notifier[], timing = {}): Promise<Outbox> {
   await outbox.start()
   running.push(outbox)
   return outbox
+}
+
+/** Milliseconds from emitting to receiving; the middle one of nine. */
+async function medianWait(
+  notifier: ReturnType<typeof recorder>,
+  emitOne: (orderKey: string) => Promise<void>,
+): Promise<number | undefined> {
+  const waits: number[] = []
+  for (let number = 1; number <= 9; number++) {
+    await sleep(number * 20)
+    const startedAt = performance.now()
+    await emitOne(`req_${number}`)
+    await until('it is told', () => notifier.received.length === number)
+    waits.push(performance.now() - startedAt)
+  }
+  return waits.sort((a, b) => a - b)[4]
 }
 
 const status = () => test.services.database.read((db) => outboxStatus(db))
@@ -67,27 +84,23 @@ describe('what an outbox delivers', () => {
     expect(notifier.received.map(({ orderKey }) => orderKey)).toEqual(['req_2'])
   })
 
-  it('is woken by the commit, in under 300 ms even when polls are an hour apart', async () => {
+  it('is woken by the commit, mostly in under 300 ms, even when polls are an hour apart', async () => {
     const notifier = recorder('first')
     const outbox = await start([notifier], { pollMilliseconds: 3_600_000 })
     await sleep(50)
     const services = { ...test.services, wakeOutbox: outbox.wake }
-    const startedAt = performance.now()
-    await test.services.database.transaction((tx) =>
-      emitEvent(tx, services, { type: 'grant.opened', orderKey: 'req_1', data: {} }),
+    const waits = await medianWait(notifier, (orderKey) =>
+      services.database.transaction((tx) =>
+        emitEvent(tx, services, { type: 'grant.opened', orderKey, data: {} }),
+      ),
     )
-    await until('it is told', () => notifier.received.length === 1)
-    expect(performance.now() - startedAt).toBeLessThan(300)
+    expect(waits).toBeLessThan(300)
   })
 
-  it('finds what another replica committed by polling', async () => {
+  it('finds what another replica committed by polling, mostly in under 300 ms', async () => {
     const notifier = recorder('first')
     await start([notifier])
-    await sleep(50)
-    const startedAt = performance.now()
-    await emit(test, 'req_1')
-    await until('it is told', () => notifier.received.length === 1)
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(await medianWait(notifier, (orderKey) => emit(test, orderKey))).toBeLessThan(300)
   })
 
   it('owes events to a notifier while no replica runs', async () => {
@@ -98,7 +111,51 @@ describe('what an outbox delivers', () => {
     const later = recorder('first')
     await start([later])
     await until('it is told', () => later.received.length === 1)
-    expect(await status()).toMatchObject({ waitingCount: 0, oldestWaitingSeconds: null })
+    await until('nothing waits', async () => (await status()).waitingCount === 0)
+    expect(await status()).toMatchObject({ oldestWaitingSeconds: null })
+  })
+
+  it('holds nothing back for an hour because the database’s clock was set back by one', async () => {
+    const notifier = recorder('first')
+    const outbox = await start([notifier])
+    await outbox.stop()
+    await emit(test, 'req_1')
+    await test.services.database.read((db) =>
+      db.execute("update outbox_delivery set due_at = now() + interval '1 hour'"),
+    )
+    await start([notifier])
+    await until('it is told', () => notifier.received.length === 1)
+  })
+
+  it('does not wait to be asked when the database was away', async () => {
+    let isAway = true
+    const { database } = test.services
+    const notifier = recorder('first')
+    const flaky: typeof database = {
+      ...database,
+      read: (work) => {
+        if (isAway) return Promise.reject(new HallpassError('cannot_decide', 'Try again.'))
+        return database.read(work)
+      },
+    }
+    const first = await start([notifier])
+    await first.stop()
+    isAway = false
+    const outbox = createOutbox({
+      services: { ...test.services, database: flaky },
+      notifiers: [notifier],
+    })
+    await outbox.start()
+    running.push(outbox)
+    isAway = true
+    await emit(test, 'req_1')
+    await sleep(800)
+    expect(notifier.received).toHaveLength(0)
+    isAway = false
+    await until('it is told', () => notifier.received.length === 1)
+    const said = test.logLines.filter((line) => line.includes('the outbox cannot be read'))
+    expect(said).toHaveLength(1)
+    expect(test.logLines.some((line) => line.includes('the outbox is read again'))).toBe(true)
   })
 
   it('refuses two notifiers of one name, which would share what they are owed', () => {
