@@ -6,11 +6,12 @@ import {
   issueAuthorizationCode,
 } from '../identity/index.ts'
 import { browserActor, formToken, requireFormToken, sessionSecret } from './browser-session.ts'
+import { limitPage } from './client-facts.ts'
 import { readForm } from './form.ts'
 import { answerRefusalPage } from './page-errors.tsx'
 import { type HttpEnvironment, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
-import { authorizePage, refusalPage } from './sign-in-pages.tsx'
+import { authorizePage, refusalPage, signedOutPage } from './sign-in-pages.tsx'
 
 type PageContext = Context<HttpEnvironment>
 
@@ -24,11 +25,15 @@ export function authorizeRoutes(services: HttpServices): Router {
 }
 
 async function askPerson(c: PageContext, services: HttpServices) {
+  await limitPage(c, services, 'page')
   const { searchParams, search } = new URL(c.req.url)
   const request = await checkAuthorization(services, searchParams)
   if ('kind' in request) return answerFault(c, request)
   const actor = await browserActor(c, services)
-  if (actor === undefined) return toSignIn(c, `/oauth/authorize${search}`)
+  if (actor === undefined) {
+    const returnTo = encodeURIComponent(`/oauth/authorize${search}`)
+    return c.redirect(`/sign-in?return_to=${returnTo}`, 303)
+  }
   return authorizePage(c, {
     request,
     parameters: searchParams,
@@ -38,6 +43,7 @@ async function askPerson(c: PageContext, services: HttpServices) {
 }
 
 async function takeVerdict(c: PageContext, services: HttpServices) {
+  await limitPage(c, services, 'page')
   const form = await readForm(c)
   const given = form.get('form_token')
   const verdict = form.get('verdict')
@@ -46,7 +52,7 @@ async function takeVerdict(c: PageContext, services: HttpServices) {
   const request = await checkAuthorization(services, form)
   if ('kind' in request) return answerFault(c, request)
   const actor = await browserActor(c, services)
-  if (actor === undefined) return toSignIn(c, `/oauth/authorize?${form}`)
+  if (actor === undefined) return signedOutPage(c, `/oauth/authorize?${form}`)
   requireFormToken(sessionSecret(c), 'authorize', given)
   const answer =
     verdict === 'allow'
@@ -61,10 +67,6 @@ async function takeVerdict(c: PageContext, services: HttpServices) {
 function formTokensOf(c: PageContext): { readonly authorize: string; readonly signOut: string } {
   const secret = sessionSecret(c) ?? ''
   return { authorize: formToken(secret, 'authorize'), signOut: formToken(secret, 'sign-out') }
-}
-
-function toSignIn(c: PageContext, returnTo: string) {
-  return c.redirect(`/sign-in?return_to=${encodeURIComponent(returnTo)}`, 303)
 }
 
 function answerFault(c: PageContext, fault: AuthorizationFault) {

@@ -60,6 +60,20 @@ export function signedInPage(
   )
 }
 
+/**
+ * A link leads on, never a redirect: a form's answer may not lead to the identity provider (`form-action`), and
+ * going there by itself would sign the same person in again.
+ */
+export function signedOutPage(c: Context, returnTo: string): Page {
+  return answerPage(
+    c,
+    { title: 'Signed out' },
+    <p>
+      You are signed out of Hallpass. <a href={withReturnTo('/sign-in', returnTo)}>Sign in</a>
+    </p>,
+  )
+}
+
 /** Names the client, the person and the address before anything leaves (CONTRACTS §5). */
 export function authorizePage(
   c: Context,

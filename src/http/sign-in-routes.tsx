@@ -21,13 +21,13 @@ import {
   requireFormToken,
   sessionSecret,
 } from './browser-session.ts'
-import { clientFacts } from './client-facts.ts'
+import { clientFacts, limitPage } from './client-facts.ts'
 import { requireLocalCaller } from './development-guard.ts'
 import { readForm } from './form.ts'
 import { answerRefusalPage } from './page-errors.tsx'
 import { type HttpEnvironment, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
-import { developmentSignInPage, signedInPage } from './sign-in-pages.tsx'
+import { developmentSignInPage, signedInPage, signedOutPage } from './sign-in-pages.tsx'
 
 type PageContext = Context<HttpEnvironment>
 
@@ -40,7 +40,7 @@ export function signInRoutes(provider: IdentityProvider | undefined) {
       const returnTo = localPath(c.req.query('return_to'))
       const actor = await browserActor(c, services)
       if (actor !== undefined) return alreadySignedIn(c, actor.id, returnTo)
-      await limit(c, services)
+      await limitPage(c, services, 'page')
       if (provider !== undefined) return startAtProvider(c, services, provider, returnTo)
       return chooseInDevelopment(c, services, returnTo)
     })
@@ -101,7 +101,7 @@ function addProviderRoutes(
   provider: IdentityProvider,
 ): void {
   router.get('/auth/callback', async (c) => {
-    await limit(c, services)
+    await limitPage(c, services, 'sign_in')
     const before = await browserActor(c, services)
     const ctx: OperationContext = { ...services, actor: anonymous }
     const finished = await finishSignIn(ctx, {
@@ -119,7 +119,7 @@ function addProviderRoutes(
 function addDevelopmentRoutes(router: Router, services: HttpServices): void {
   router.post('/sign-in/development', async (c) => {
     requireLocalCaller(c)
-    await limit(c, services)
+    await limitPage(c, services, 'sign_in')
     const form = await readForm(c)
     requireFormToken(knownBrowserSecret(c), 'development-sign-in', form.get('form_token'))
     const session = await developmentSignIn(
@@ -139,9 +139,5 @@ async function endBrowserSession(c: PageContext, services: HttpServices) {
     await signOut({ ...services, actor })
   }
   forgetSession(c)
-  return c.redirect(localPath(form.get('return_to') ?? undefined), 303)
-}
-
-async function limit(c: PageContext, services: HttpServices): Promise<void> {
-  await services.rateLimits.consume('sign_in', services.clientAddressOf(c.env?.incoming))
+  return signedOutPage(c, localPath(form.get('return_to') ?? undefined))
 }

@@ -237,8 +237,20 @@ describe('/oauth/authorize', () => {
     const { url } = ask()
     const signOut = hiddenFields(await browser.get(url), '/sign-out')
     const out = await browser.post(`${room.url}/sign-out`, signOut)
-    expect(out.location?.href).toBe(url.href)
-    expect((await browser.follow(out)).text).toContain('Development sign-in')
+    expect(out.status).toBe(200)
+    const onwards = new URL(/href="([^"]+)"/.exec(out.text)?.[1] ?? '', room.url)
+    expect(onwards.searchParams.get('return_to')).toBe(url.pathname + url.search)
+    expect((await browser.get(onwards)).text).toContain('Development sign-in')
+  })
+
+  it('gives no code to somebody who signed out in the meantime, and offers to sign in', async () => {
+    const browser = await signInBrowser('alice@example.com')
+    const page = await browser.get(ask().url)
+    browser.cookies('localhost').delete('__Host-hallpass')
+    const answer = await decide(browser, page, 'allow')
+    expect(answer.status).toBe(200)
+    expect(answer.text).toContain('Signed out')
+    expect(answer.location).toBeUndefined()
   })
 
   it('does not take a Bearer token for a browser session', async () => {

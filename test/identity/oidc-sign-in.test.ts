@@ -281,8 +281,13 @@ describe('sign-in at the identity provider', () => {
     const page = await signInAs(browser, alice)
     const forged = await browser.post(`${room.url}/sign-out`, { form_token: 'guess' })
     expect(forged.status).toBe(403)
+    const cookie = browser.cookies('localhost').get(sessionCookie) ?? ''
     const done = await browser.post(`${room.url}/sign-out`, hiddenFields(page, '/sign-out'))
-    expect(done.status).toBe(303)
+    expect(done.status).toBe(200)
+    expect(done.text).toContain('Signed out')
+    const kept = new Browser()
+    kept.cookies('localhost').set(sessionCookie, cookie)
+    expect((await kept.get(`${room.url}/sign-in`)).location?.origin).toBe(room.provider.issuer)
     expect(browser.cookies('localhost').has(sessionCookie)).toBe(false)
   })
 
