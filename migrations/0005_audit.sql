@@ -1,6 +1,8 @@
 -- The audit log: written by the functions below alone, sealed in an RFC 6962 Merkle tree, never changed.
 create table audit_entry (
   id text primary key,
+  -- the order of writing, which neither clocks nor ids tell; gaps mean nothing
+  sequence bigint generated always as identity,
   -- null until sealed, then gapless from 1: the leaf's index in the tree plus one
   position bigint check (position > 0),
   at timestamptz(3) not null,
@@ -18,7 +20,7 @@ create table audit_entry (
 );
 create unique index audit_entry_position on audit_entry (position) where position is not null;
 -- all that sealing ever looks at: its work depends on what is unsealed, not on the log
-create index audit_entry_unsealed on audit_entry (at, id) where position is null;
+create index audit_entry_unsealed on audit_entry (sequence) where position is null;
 -- filters are paid for when an entry is sealed, not in the operation that wrote it
 create index audit_entry_subject on audit_entry (subject, position) where position is not null;
 create index audit_entry_resource on audit_entry (resource, position) where position is not null;

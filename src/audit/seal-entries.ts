@@ -72,7 +72,7 @@ async function sealBatch(
     .select()
     .from(auditEntryTable)
     .where(isNull(auditEntryTable.position))
-    .orderBy(auditEntryTable.at, auditEntryTable.id)
+    .orderBy(auditEntryTable.sequence)
     .limit(batchSize)
   if (waiting.length === 0 && size !== null) return 0
   const tree = await treeOf(tx, size ?? 0)

@@ -1,4 +1,4 @@
-import { isNull, sql } from 'drizzle-orm'
+import { isNull, min, sql } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { auditEntryTable } from '../database/schema/audit.ts'
 
@@ -6,13 +6,11 @@ import { auditEntryTable } from '../database/schema/audit.ts'
 export async function sealLagSeconds(ctx: Pick<Services, 'clock' | 'database'>): Promise<number> {
   const [oldest] = await ctx.database.read((db) =>
     db
-      .select({ at: auditEntryTable.at })
+      .select({ at: min(auditEntryTable.at) })
       .from(auditEntryTable)
-      .where(isNull(auditEntryTable.position))
-      .orderBy(auditEntryTable.at, auditEntryTable.id)
-      .limit(1),
+      .where(isNull(auditEntryTable.position)),
   )
-  return oldest === undefined
+  return oldest?.at == null
     ? 0
     : Math.max(0, (ctx.clock.now().getTime() - oldest.at.getTime()) / 1000)
 }

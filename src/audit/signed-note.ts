@@ -83,6 +83,7 @@ export function openNote(note: string, key: VerifierKey): string {
       throw new NoteFault('malformed', 'This note has a line that is no signature.')
     }
     const bytes = Buffer.from(signature, 'base64')
+    if (bytes.length < 5) throw new NoteFault('malformed', 'A signature was cut short.')
     if (name !== key.name || !bytes.subarray(0, 4).equals(key.keyHash)) continue
     if (bytes.length !== signatureBytes) {
       throw new NoteFault('malformed', 'The signature of this note was cut short.')

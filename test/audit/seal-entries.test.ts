@@ -30,6 +30,17 @@ describe('sealing', () => {
     expect(rows.map(({ action }) => action)).toEqual(named(5))
   })
 
+  it('keeps that order within one transaction, and when the clock was set back', async () => {
+    const ctx = test.asPerson('alice@example.com')
+    await ctx.database.transaction(async (tx) => {
+      for (const action of named(10)) await appendEntry(tx, ctx, { action, outcome: 'ok' })
+    })
+    test.clock.advance(-3600)
+    await record(test, named(2, 11))
+    await sealEntries(test.services)
+    expect((await sealedRows(test)).map(({ action }) => action)).toEqual(named(12))
+  })
+
   it('signs the empty log at its first run, so that there is a checkpoint from the start', async () => {
     await sealEntries(test.services)
     await sealEntries(test.services)
@@ -159,7 +170,7 @@ describe('sealing', () => {
     const { rows } = await tamper(
       test,
       `explain (analyze, format json)
-       select * from audit_entry where position is null order by at, id limit 2000`,
+       select * from audit_entry where position is null order by sequence limit 2000`,
     )
     const plan = JSON.stringify(rows[0]['QUERY PLAN'])
     expect(plan).toContain('"Index Name":"audit_entry_unsealed"')

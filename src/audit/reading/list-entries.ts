@@ -73,7 +73,7 @@ async function select(
   filter: EntryFilter,
   count: number,
 ): Promise<readonly EntryRow[]> {
-  const { position, at, id } = auditEntryTable
+  const { position, sequence } = auditEntryTable
   const conditions = conditionsOf(filter)
   const sealed = db
     .select()
@@ -86,9 +86,9 @@ async function select(
     .select()
     .from(auditEntryTable)
     .where(and(isNull(position), ...conditions))
-    .orderBy(at, id)
+    .orderBy(sequence)
     .limit(count)
-  return unionAll(sealed, unsealed).orderBy(sql`position nulls last, at, id`).limit(count)
+  return unionAll(sealed, unsealed).orderBy(sql`position nulls last, sequence`).limit(count)
 }
 
 function conditionsOf(filter: EntryFilter): readonly SQL[] {

@@ -16,6 +16,8 @@ const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
 /** Who did what, when, with which outcome. The application reads it, and writes through functions. */
 export const auditEntryTable = pgTable('audit_entry', {
   id: text('id').primaryKey(),
+  /** The order of writing; gaps mean nothing. */
+  sequence: bigint('sequence', { mode: 'number' }).generatedAlwaysAsIdentity(),
   /** Null until sealed, then gapless from 1. */
   position: bigint('position', { mode: 'number' }),
   at: instant('at').notNull(),
