@@ -3,6 +3,7 @@ import { changeGrant } from '../../src/access/change-grant.ts'
 import {
   expireGrants,
   lockGrant,
+  lockResource,
   releaseGrant,
   requireMove,
   revokeGrant,
@@ -187,14 +188,13 @@ describe('mint against ending', () => {
   })
 })
 
-describe('opening against revoking a subject', () => {
-  it('a grant that is being opened is waited for and ended', async () => {
-    const fixture = use()
-    const subject = await newSubject(fixture)
-    const requestId = await fixture.insertRequest({ subject })
+describe('opening against revoking a subject or a resource', () => {
+  /** Opens a grant as completing a request does: its locks, its row, not yet committed. */
+  async function openingOf(fixture: GrantFixture, subject: string, requestId: string) {
     const id = fixture.test.services.ids.next('grt')
-    const opening = await heldTransaction(fixture, async (tx) => {
+    const held = await heldTransaction(fixture, async (tx) => {
       await lockSubject(tx, subject, 'share')
+      await lockResource(tx, 'billing-api', 'share')
       await tx.db.insert(accessGrantTable).values({
         id,
         requestId,
@@ -212,11 +212,35 @@ describe('opening against revoking a subject', () => {
         createdAt: fixture.test.clock.now(),
       })
     })
+    return { id, commit: held.commit }
+  }
+
+  it('a grant that is being opened is waited for and ended with the subject', async () => {
+    const fixture = use()
+    const subject = await newSubject(fixture)
+    const opening = await openingOf(fixture, subject, await fixture.insertRequest({ subject }))
     const revoking = revokeSubject(fixture.test.asPerson('sam@example.com'), { subject, reason })
     await untilSomebodyWaits(fixture)
     await opening.commit()
     expect(await revoking).toEqual({ grantsRevoked: 1 })
-    expect((await fixture.stored(id)).state).toBe('revoked')
+    expect((await fixture.stored(opening.id)).state).toBe('revoked')
+  })
+
+  it('a grant that is being opened is waited for and ended with the resource', async () => {
+    const fixture = use()
+    const subject = await newSubject(fixture)
+    const opening = await openingOf(fixture, subject, await fixture.insertRequest({ subject }))
+    const revoking = revokeResource(fixture.test.asPerson('bob@example.com'), {
+      resource: 'billing-api',
+      reason,
+    })
+    const first = await Promise.race([untilSomebodyWaits(fixture), revoking])
+    expect(first).toBeUndefined()
+    await opening.commit()
+    await revoking
+    expect((await fixture.stored(opening.id)).state).toBe('revoked')
+    // the tokens of earlier tests are over, and minting goes on
+    fixture.test.clock.advance(600)
   })
 
   it('two admins at once end everything once', async () => {
@@ -309,5 +333,17 @@ describe('suspend against extend', () => {
       changeGrant(tx, grant, { state: 'active' }),
     )
     await expect(stale).rejects.toMatchObject({ code: 'stale_version' })
+  })
+
+  it('nor does one win that read the grant before its end was moved', async () => {
+    const fixture = use()
+    const grant = await fixture.insertGrant()
+    const move = (seconds: number) =>
+      fixture.test.services.database.transaction((tx) =>
+        changeGrant(tx, grant, { endsAt: fixture.seconds(seconds) }),
+      )
+    await move(7200)
+    await expect(move(60)).rejects.toMatchObject({ code: 'stale_version' })
+    expect((await fixture.stored(grant.id)).endsAt).toEqual(fixture.seconds(7200))
   })
 })
