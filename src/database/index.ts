@@ -1,3 +1,4 @@
+export { batched } from './batched.ts'
 export { type RunningClockMonitor, startClockMonitor } from './clock-monitor.ts'
 export { type ConnectedDatabase, connectDatabase } from './connect.ts'
 export {

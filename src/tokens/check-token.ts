@@ -1,7 +1,7 @@
 import { isActive } from '../access/index.ts'
 import type { Services } from '../context.ts'
 import { isSignerTrusted } from './signing-key.ts'
-import { type TokenFacts, tokenFacts } from './token-facts.ts'
+import { currentTokenFacts, type TokenFacts } from './token-facts.ts'
 import { type VerifiedToken, verifyToken } from './verify-token.ts'
 
 /**
@@ -15,11 +15,14 @@ export async function checkToken(
 ): Promise<VerifiedToken | undefined> {
   const verified = await verifyToken(ctx, token)
   if (verified === undefined) return undefined
+  const facts = await currentTokenFacts(ctx, verified.claims.jti)
   const now = ctx.clock.now()
-  const facts = await ctx.database.read((db) => tokenFacts(db, verified.claims.jti, now))
   if (facts === undefined || facts.resource !== resource || facts.isRevoked) return undefined
   const isInForce =
-    isSignerTrusted(facts.keyState) && !facts.isDisabled && isActive(facts.grant, now)
+    facts.expiresAt.getTime() > now.getTime() &&
+    isSignerTrusted(facts.keyState) &&
+    !facts.isDisabled &&
+    isActive(facts.grant, now)
   return isInForce && isAsRecorded(verified, facts) ? verified : undefined
 }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
 import { z } from 'zod'
 import type { Services } from '../context.ts'
@@ -25,6 +26,7 @@ const kidForm = /^[\w-]{1,128}$/
 /** Between replicas clocks may differ by 2 s each from the database's; `exp` gets no tolerance. */
 const notBeforeToleranceSeconds = 5
 const keptKeys = 16
+const keptTokens = 10_000
 
 const claimsSchema = z.object({
   iss: z.string(),
@@ -39,6 +41,8 @@ const claimsSchema = z.object({
   grant_id: z.string(),
 })
 
+/** By SHA-256 of the whole token: its signature held, and only time can change that. */
+const genuineTokens = new WeakMap<Services['database'], Map<string, VerifiedToken>>()
 const publicKeysOf = new WeakMap<Services['database'], Map<string, PublicKey>>()
 
 /**
@@ -50,28 +54,42 @@ export async function verifyToken(
   ctx: VerifierServices,
   token: string,
 ): Promise<VerifiedToken | undefined> {
+  if (token.length > longestToken) return undefined
+  const genuine = genuineTokensOf(ctx)
+  const digest = hash('sha256', token, 'base64')
+  const verified = genuine.get(digest) ?? (await verifySignature(ctx, token))
+  if (verified === undefined || verified.claims.exp * 1000 <= ctx.clock.now().getTime()) {
+    return undefined
+  }
+  keep(genuine, digest, verified, keptTokens)
+  return verified
+}
+
+/** The slow part: what it finds stays true, but for the time. */
+async function verifySignature(
+  ctx: VerifierServices,
+  token: string,
+): Promise<VerifiedToken | undefined> {
   const kid = kidOf(token)
   if (kid === undefined) return undefined
   const publicKey = await publicKeyOf(ctx, kid)
   if (publicKey === undefined) return undefined
-  const now = ctx.clock.now()
   const payload = await jwtVerify(token, publicKey.key, {
     algorithms: [publicKey.algorithm],
     issuer: ctx.issuer,
     typ: 'at+jwt',
-    currentDate: now,
+    currentDate: ctx.clock.now(),
     clockTolerance: notBeforeToleranceSeconds,
   }).then(
     (result) => result.payload,
     () => undefined,
   )
   const claims = claimsSchema.safeParse(payload)
-  if (!claims.success || claims.data.exp * 1000 <= now.getTime()) return undefined
-  return { kid, claims: claims.data }
+  return claims.success ? { kid, claims: claims.data } : undefined
 }
 
 function kidOf(token: string): string | undefined {
-  if (token.length > longestToken || !compactForm.test(token)) return undefined
+  if (!compactForm.test(token)) return undefined
   try {
     const { kid } = decodeProtectedHeader(token)
     return typeof kid === 'string' && kidForm.test(kid) ? kid : undefined
@@ -90,9 +108,19 @@ async function publicKeyOf(ctx: VerifierServices, kid: string): Promise<PublicKe
   if (stored === undefined || !isPublished(stored.state)) return undefined
   const key = await importJWK({ ...stored.publicJwk }, stored.algorithm)
   const publicKey = { algorithm: stored.algorithm, key }
-  for (const oldest of [...known.keys()].slice(0, Math.max(0, known.size - keptKeys + 1))) {
-    known.delete(oldest)
-  }
-  known.set(kid, publicKey)
+  keep(known, kid, publicKey, keptKeys)
   return publicKey
+}
+
+function genuineTokensOf(ctx: VerifierServices): Map<string, VerifiedToken> {
+  const known = genuineTokens.get(ctx.database) ?? new Map<string, VerifiedToken>()
+  genuineTokens.set(ctx.database, known)
+  return known
+}
+
+/** Keeps the newest `limit` entries. */
+function keep<V>(known: Map<string, V>, key: string, value: V, limit: number): void {
+  known.set(key, value)
+  const [oldest] = known.keys()
+  if (known.size > limit && oldest !== undefined) known.delete(oldest)
 }

@@ -148,7 +148,7 @@ export async function auditEntries(
 ): Promise<readonly StoredEntry[]> {
   const { rows } = await test.services.database.read((db) =>
     db.execute<StoredEntry>(sql`select outcome, code, actor_kind, actor_id, subject, grant_id, details
-      from audit_entry where action = ${action} order by id`),
+      from audit_entry where action = ${action} order by at, ctid`),
   )
   return rows
 }

@@ -154,6 +154,7 @@ describe('a token that is over', () => {
   it('is inactive once its key was revoked, and the next token is active', async () => {
     const { token, grantId, claims } = await minted()
     const kid = decodeProtectedHeader(token).kid ?? ''
+    expect(await introspect(token)).toMatchObject({ active: true })
     const revoked = await revokeKey(test.asOperator(), { kid })
     expect(revoked.tokensRevoked).toBeGreaterThan(0)
     expect(await introspect(token)).toEqual(inactive)

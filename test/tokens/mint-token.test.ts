@@ -5,6 +5,7 @@ import { resumeGrant, revokeGrant, suspendGrant } from '../../src/access/index.t
 import type { OperationContext, UseObserver } from '../../src/context.ts'
 import {
   forgetTokens,
+  introspectToken,
   mintToken,
   publishedKeys,
   remintToken,
@@ -13,7 +14,15 @@ import {
   rotateKeys,
 } from '../../src/tokens/index.ts'
 import { useTestServices } from '../support/context.ts'
-import { apply, auditEntries, billingAudience, catalogText, openGrant, prepare } from './grants.ts'
+import {
+  apply,
+  auditEntries,
+  billing,
+  billingAudience,
+  catalogText,
+  openGrant,
+  prepare,
+} from './grants.ts'
 
 const test = await useTestServices()
 const alice = test.asPerson('alice@example.com')
@@ -228,6 +237,38 @@ describe('while the whole subject or resource was revoked a moment ago', () => {
     test.clock.set(forgetAt)
     expect((await mintToken(alice, { grantId })).grantId).toBe(grantId)
   })
+})
+
+describe('minting while the grant ends', () => {
+  const asResource = test.as({ kind: 'resource', id: billing, via: 'resource_credential' })
+
+  it.each(['revoke', 'suspend'] as const)(
+    'gives no token that outlives the %s, however they interleave',
+    async (ending) => {
+      for (let round = 0; round < 5; round += 1) {
+        const grantId = await openGrant(test)
+        const mints = Array.from({ length: 6 }, () => mintToken(alice, { grantId }))
+        const end = ending === 'revoke' ? revokeGrant : suspendGrant
+        const ended = end(bob, { grantId, reason: 'a race' })
+        const outcomes = await Promise.allSettled([...mints, ended])
+        expect(outcomes.at(-1)?.status).toBe('fulfilled')
+        for (const outcome of await Promise.allSettled(mints)) {
+          if (outcome.status === 'rejected') {
+            expect(outcome.reason.code).toMatch(/^grant_(ended|not_active)$/)
+            continue
+          }
+          const { accessToken: token } = outcome.value
+          expect(await introspectToken(asResource, { token })).toEqual({ active: false })
+        }
+        if (ending === 'suspend') await resumeGrant(bob, { grantId, reason: 'race over' })
+        for (const outcome of await Promise.allSettled(mints)) {
+          if (outcome.status === 'rejected') continue
+          const { accessToken: token } = outcome.value
+          expect(await introspectToken(asResource, { token })).toEqual({ active: false })
+        }
+      }
+    },
+  )
 })
 
 describe('a repeated mint', () => {
