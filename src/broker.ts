@@ -31,6 +31,7 @@ import {
 } from './notify/index.ts'
 import { readinessOf } from './readiness.ts'
 import { createSecretBox, ensureSigningKeys, masterKeyInFolder } from './tokens/index.ts'
+import { createUseRecorder } from './usage/index.ts'
 
 /** What the composition root is given beside configuration. */
 export interface BrokerOptions {
@@ -89,8 +90,16 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   await clockMonitor.measure()
 
   const metrics = createMetrics()
+  const useRecorder = createUseRecorder({ database: connected.database, log })
+  useRecorder.start()
+  // let go after HTTP, whose calls are what is observed, and before the database
+  undoing.add(() => useRecorder.stop())
+  metrics.watchUses(useRecorder.status)
   let outbox: Outbox | undefined
-  const services = servicesOf(config, options, connected, clockMonitor, () => outbox?.wake())
+  const services = {
+    ...servicesOf(config, options, connected, clockMonitor, () => outbox?.wake()),
+    useObserver: metrics.observe(useRecorder.observer),
+  }
   metrics.readFrom(services)
   const startContext: OperationContext = {
     ...services,

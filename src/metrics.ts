@@ -3,6 +3,7 @@ import { accessStatus } from './access/index.ts'
 import { sealLagSeconds } from './audit/index.ts'
 import type { Services, UseObserver } from './context.ts'
 import { outboxStatus } from './notify/index.ts'
+import type { UseRecorderStatus } from './usage/index.ts'
 
 /** What the broker counts, and the part of it that has to be told. */
 export interface Metrics {
@@ -11,6 +12,8 @@ export interface Metrics {
   observe(next: UseObserver | undefined): UseObserver
   /** Whether this replica's catalog file equals an older version than the one in force. */
   setCatalogReverted(isReverted: boolean): void
+  /** Tells how recording of use fares when scraped. Call once. */
+  watchUses(status: () => UseRecorderStatus): void
   /** Gauges that read the database when scraped. Call once. */
   readFrom(services: Services): void
 }
@@ -37,8 +40,29 @@ export function createMetrics(): Metrics {
       },
       observeUse: (use) => next?.observeUse(use),
     }),
+    watchUses: (status) => addUseMetrics(registry, status),
     readFrom: (services) => addGauges(registry, services),
   }
+}
+
+function addUseMetrics(registry: Registry, status: () => UseRecorderStatus): void {
+  new Gauge({
+    name: 'hallpass_uses_waiting',
+    help: 'Observed uses that this replica has not written yet',
+    registers: [registry],
+    collect() {
+      this.set(status().waitingCount)
+    },
+  })
+  new Counter({
+    name: 'hallpass_uses_lost_total',
+    help: 'Observed uses that this replica could not write',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(status().lostCount)
+    },
+  })
 }
 
 function addGauges(registry: Registry, services: Services): void {

@@ -1,0 +1,1 @@
+export { createUseRecorder, type UseRecorder, type UseRecorderStatus } from './use-recorder.ts'
