@@ -69,7 +69,7 @@ export function rightsOver(
 }
 
 /** True for a person whom a seat of the current policy of this name takes. */
-export function isReviewerOf(catalog: Catalog, policyName: string, facts: SubjectFacts): boolean {
+function isReviewerOf(catalog: Catalog, policyName: string, facts: SubjectFacts): boolean {
   if (facts.kind !== 'person') return false
   const policy = catalog.policies.find(({ name }) => name === policyName)
   return policy?.approval.some((seat) => isMember(catalog, seat.from, facts)) ?? false

@@ -13,16 +13,9 @@ export { type ExtendGrantInput, extendGrant } from './extend-grant.ts'
 export { forgetRevocations } from './forget-revocations.ts'
 export { getGrant } from './get-grant.ts'
 export { getRequest } from './get-request.ts'
-export {
-  effectiveState,
-  type Grant,
-  type GrantEvent,
-  type GrantState,
-  isActive,
-  moveGrant,
-} from './grant.ts'
+export { type Grant, type GrantEvent, type GrantState, isActive } from './grant.ts'
 export { grantFacts, grantNotFound, requireMove } from './grant-refusals.ts'
-export { type GrantView, viewGrant } from './grant-view.ts'
+export type { GrantView } from './grant-view.ts'
 export { type GrantFilter, listGrants } from './list-grants.ts'
 export { listRequests, type RequestFilter } from './list-requests.ts'
 export { lockGrant } from './lock-grant.ts'
@@ -43,7 +36,6 @@ export { suspendGrant } from './suspend-grant.ts'
 export { viewCatalog } from './view-catalog.ts'
 export {
   type Revocation,
-  reloadPayload,
   revocationChannel,
   writeRevocation,
   writeRevocations,

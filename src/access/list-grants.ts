@@ -60,7 +60,7 @@ function isVisible(visibility: Exclude<GrantVisibility, { kind: 'nothing' }>): S
 }
 
 /** The same as `effectiveState(grant, now) = state`, in SQL. */
-export function isInState(state: GrantState, now: Date): SQL {
+function isInState(state: GrantState, now: Date): SQL {
   const { startsAt, endsAt } = accessGrantTable
   const stored = accessGrantTable.state
   const at = sql`${now.toISOString()}::timestamptz`

@@ -61,7 +61,7 @@ policies:
     approval: none
 `
 
-export const startOfTest = new Date('2026-03-02T09:00:00.000Z')
+const startOfTest = new Date('2026-03-02T09:00:00.000Z')
 
 interface GrantFacts {
   readonly subject?: string
@@ -72,7 +72,7 @@ interface GrantFacts {
   readonly endsIn?: number
 }
 
-export interface RequestFacts {
+interface RequestFacts {
   readonly subject?: string
   readonly state?: 'pending' | 'approved'
   readonly extendsGrantId?: string
