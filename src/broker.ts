@@ -30,7 +30,12 @@ import {
   type Outbox,
 } from './notify/index.ts'
 import { readinessOf } from './readiness.ts'
-import { createSecretBox, ensureSigningKeys, masterKeyInFolder } from './tokens/index.ts'
+import {
+  createSecretBox,
+  ensureSigningKeys,
+  isSealedWithOlderKey,
+  masterKeyInFolder,
+} from './tokens/index.ts'
 import { createUseRecorder } from './usage/index.ts'
 
 /** What the composition root is given beside configuration. */
@@ -106,7 +111,7 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
     actor: { kind: 'job', id: 'start', via: 'job' },
   }
   await ensureSigningKeys(startContext)
-  await ensureAuditKey(services)
+  await ensureAuditKey(services, (sealed) => isSealedWithOlderKey(services.secretBox, sealed))
   const stored = await storeCatalogFile(startContext, config.catalogFile ?? exampleCatalogFile)
   metrics.setCatalogReverted(stored.outcome === 'reverted')
 

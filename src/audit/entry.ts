@@ -22,7 +22,7 @@ export interface EntryFields {
  * The leaf's data: the RFC 8785 JSON of the entry as `GET /v1/audit` shows it, without `position` and
  * `hash`, so that anyone can compute the hash from what they read.
  */
-export function leafDataOf(entry: EntryFields): Buffer {
+function leafDataOf(entry: EntryFields): Buffer {
   const { kind, id, via } = entry.actor
   const json = canonicalize({
     id: entry.id,

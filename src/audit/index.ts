@@ -1,4 +1,4 @@
 export { appendEntries, appendEntry, type EntryFacts } from './append-entry.ts'
-export { type Sealing, sealEntries } from './seal-entries.ts'
+export { sealEntries } from './seal-entries.ts'
 export { isLogWritable, sealLagSeconds } from './seal-lag.ts'
 export { ensureAuditKey } from './signing-key.ts'
