@@ -19,7 +19,7 @@ import { createTestServices, type TestServices } from '../support/context.ts'
  * Alice and Dana ask; Bob and Carol lead payments, and so does a second account of Alice; Sam is security, and so
  * is a second account of Bob; Carol answers for the workload; Erin owns the resource; Frank is the admin.
  */
-export const companyText = `
+const companyText = `
 version: 1
 people:
   alice@example.com: [alice.admin@example.com]
