@@ -42,6 +42,10 @@ import { createUseRecorder } from './usage/index.ts'
 export interface BrokerOptions {
   readonly clock: Clock
   readonly log: Log
+  /** Stands between HTTP and the services, for tests that let them fail or the process die. */
+  readonly decorate?: (services: Services) => Services
+  /** False leaves every job to other replicas, or to nobody. */
+  readonly runsJobs?: boolean
 }
 
 /** A running broker. */
@@ -121,14 +125,14 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
 
   const checkpointFile = join(config.dataDirectory, 'audit-checkpoints')
   const scheduler = createScheduler({ services, jobs: jobTable({ checkpointFile }) })
-  await scheduler.start()
+  if (options.runsJobs ?? true) await scheduler.start()
   undoing.add(async () => {
     await scheduler.stop()
     await sealRest(services, checkpointFile)
   })
 
   const app = createBrokerApp({
-    services,
+    services: { ...services, ...options.decorate?.(services) },
     identityProvider: identityProviderOf(config),
     operations: {
       registry: metrics.registry,
