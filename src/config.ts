@@ -149,7 +149,7 @@ function readPort(reader: Reader): number {
   const text = reader.text('PORT')
   if (text === undefined) return 8080
   const port = Number(text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
   reader.fault('PORT', 'must be a port number from 0 to 65535')
   return 8080
 }

@@ -32,7 +32,7 @@ export function createApp(services: HttpServices, parts: AppParts): Router {
   )
   app.onError((error, c) => answerError(c, error, services.log))
   app.notFound((c) =>
-    answerProblem(c, new HallpassError('not_found', `There is nothing at ${c.req.method} here.`)),
+    answerProblem(c, new HallpassError('not_found', `There is nothing at ${c.req.method} ${c.req.path.slice(0, 100)}. See /docs.`)),
   )
   for (const module of parts.modules) app.route('/', module(services))
   describeSecurity(app)
