@@ -39,6 +39,11 @@ create unique index access_request_one_break_glass on access_request (subject)
 create index access_request_answer_by on access_request (answer_by) where state = 'pending';
 create index access_request_subject on access_request (subject, id desc);
 create index access_request_state on access_request (state, id desc);
+-- who sees a request: its seats, its policy, its resource; while it is pending, whoever policy now seats
+create index access_request_seats on access_request using gin (seats jsonb_path_ops);
+create index access_request_policy on access_request (policy, id desc);
+create index access_request_pending_role on access_request (role, id desc) where state = 'pending';
+create index access_request_resource on access_request (resource, id desc);
 
 create table review (
   id text primary key,
@@ -54,6 +59,8 @@ create table review (
   at timestamptz(3) not null
 );
 create unique index review_one_each on review (request_id, person);
+create index review_person on review (person);
+create index review_reviewer on review (reviewer);
 
 create table request_comment (
   id text primary key,

@@ -8,6 +8,7 @@ import {
   isAdmin,
   isMember,
   isOwner,
+  type Policy,
   type SubjectFacts,
 } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
@@ -123,23 +124,37 @@ function couldBeShown(
   actor: SubjectFacts,
   filter: RequestFilter,
 ): SQL | undefined {
-  const { subject, resource, role, seats, id } = accessRequestTable
+  const { subject, resource, role, policy, id } = accessRequestTable
+  const policies = policiesToReview(catalog, actor)
+  const roles = policies.flatMap((policy) => policy.roles)
   const hasSeat = or(
-    sql`exists (select from jsonb_array_elements(${seats}) seat
-      where jsonb_exists_any(seat -> 'from', ${sql.param(seatNames(catalog, actor))}::text[]))`,
-    inArray(role, rolesToReview(catalog, actor)),
+    ...seatNames(catalog, actor).map(isSeatName),
+    inArray(
+      policy,
+      policies.map(({ name }) => name),
+    ),
+    // another policy may match by now
+    and(isStoredPending, inArray(role, roles)),
   )
   if (filter.isToReview === true) return hasSeat
   if (isAdmin(catalog, actor)) return undefined
   const accounts = [...accountsOf(catalog, actor.id)]
   const owned = [...catalog.resources.keys()].filter((name) => isOwner(catalog, name, actor))
+  const reviewed = or(
+    inArray(reviewTable.reviewer, accounts),
+    inArray(reviewTable.person, accounts),
+  )
   return or(
     hasSeat,
     inArray(subject, accounts),
     inArray(resource, owned),
-    sql`exists (select from ${reviewTable} where ${eq(reviewTable.requestId, id)}
-      and ${or(inArray(reviewTable.reviewer, accounts), inArray(reviewTable.person, accounts))})`,
+    sql`${id} = any(array(select ${reviewTable.requestId} from ${reviewTable} where ${reviewed}))`,
   )
+}
+
+/** A condition that the index over seats answers. */
+function isSeatName(name: string): SQL {
+  return sql`${accessRequestTable.seats} @> ${JSON.stringify([{ from: [name] }])}::jsonb`
 }
 
 /** Under which names a recorded seat could mean this person. */
@@ -149,10 +164,10 @@ function seatNames(catalog: Catalog, actor: SubjectFacts): string[] {
   return [actor.id, ...groupsOf(catalog, actor), ...claims]
 }
 
-/** The roles that some policy in force lets this person review. */
-function rolesToReview(catalog: Catalog, actor: SubjectFacts): string[] {
+/** The policies in force that seat this person. */
+function policiesToReview(catalog: Catalog, actor: SubjectFacts): readonly Policy[] {
   if (actor.kind !== 'person') return []
-  return catalog.policies
-    .filter(({ approval }) => approval.some(({ from }) => isMember(catalog, from, actor)))
-    .flatMap(({ roles }) => roles)
+  return catalog.policies.filter(({ approval }) =>
+    approval.some(({ from }) => isMember(catalog, from, actor)),
+  )
 }
