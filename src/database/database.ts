@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import { drizzle, type NodePgQueryResultHKT } from 'drizzle-orm/node-postgres'
 import type { PgDatabase } from 'drizzle-orm/pg-core'
 import pg from 'pg'
-import { isRetriable, translateDriverError } from './driver-errors.ts'
+import { isOutage, isRetriable, translateDriverError } from './driver-errors.ts'
 
 /** A connection that can be asked; inside a transaction it is that transaction. */
 export type Queryable = PgDatabase<NodePgQueryResultHKT, Record<string, never>>
@@ -64,10 +64,12 @@ export function openDatabase(
   })
   // without a listener an idle connection that dies ends the process
   pool.on('error', (error) => options.onIdleError?.(error))
+  // the same for one that is lent and dies between two statements; the next statement tells
+  pool.on('connect', (client) => client.on('error', () => {}))
   const db: Queryable = drizzle(pool)
   return {
     read: (work) => translated(() => work(db)),
-    transaction: (work) => translated(() => withRetries(() => runTransaction(db, work))),
+    transaction: (work) => translated(() => withRetries(() => runTransaction(pool, work))),
     now: async () =>
       translated(async () => {
         const { rows } = await db.execute<{ now: Date }>(sql`select clock_timestamp() as now`)
@@ -79,13 +81,32 @@ export function openDatabase(
   }
 }
 
-async function runTransaction<T>(db: Queryable, work: (tx: Transaction) => Promise<T>): Promise<T> {
+async function runTransaction<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const effects: Array<() => void> = []
-  const result = await openTransaction.run(true, () =>
-    db.transaction((tx) => work({ db: tx, afterCommit: (effect) => effects.push(effect) })),
+  const result = await withClient(pool, (db) =>
+    openTransaction.run(true, () =>
+      db.transaction((tx) => work({ db: tx, afterCommit: (effect) => effects.push(effect) })),
+    ),
   )
   for (const effect of effects) effect()
   return result
+}
+
+/** Lends a connection. Drizzle's own way over a pool never gives one back whose BEGIN failed. */
+async function withClient<T>(pool: pg.Pool, use: (db: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let isDoubtful = true
+  try {
+    const result = await use(drizzle(client))
+    isDoubtful = false
+    return result
+  } catch (error) {
+    isDoubtful = isOutage(error)
+    throw error
+  } finally {
+    // with true it is closed instead of lent again
+    client.release(isDoubtful)
+  }
 }
 
 async function withRetries<T>(run: () => Promise<T>): Promise<T> {

@@ -83,6 +83,11 @@ export function isRetriable(error: unknown): boolean {
   return code === '40001' || code === '40P01'
 }
 
+/** True when the connection may be broken: nothing more should be asked of it. */
+export function isOutage(error: unknown): boolean {
+  return isUnreachable(driverFacts(error))
+}
+
 /** Turns whatever the driver threw into a code; everything that is not the driver's passes through. */
 export function translateDriverError(error: unknown): unknown {
   if (error instanceof HallpassError || error instanceof DatabaseError) return error
