@@ -3,7 +3,6 @@ import { changeGrant } from './change-grant.ts'
 import type { Grant } from './grant.ts'
 import { requireMove } from './grant-refusals.ts'
 import { lockGrant } from './lock-grant.ts'
-import { refuseRecentlyRevoked } from './recently-revoked.ts'
 import type { AccessRequest } from './request.ts'
 
 /**
@@ -18,7 +17,6 @@ export async function extendLockedGrant(
   if (request.extendsGrantId === null) throw new Error('this request extends nothing')
   const grant = await lockGrant(tx, request.extendsGrantId)
   requireMove(grant, 'extend', now)
-  await refuseRecentlyRevoked(tx, request.subject, request.resource, now)
   const endsAt = new Date(grant.endsAt.getTime() + request.durationSeconds * 1000)
   return { grant: await changeGrant(tx, grant, { endsAt }), previousEndsAt: grant.endsAt }
 }

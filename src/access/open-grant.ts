@@ -4,13 +4,13 @@ import type { Transaction } from '../database/index.ts'
 import { accessGrantTable } from '../database/schema/grants.ts'
 import { HallpassError } from '../errors.ts'
 import type { Grant } from './grant.ts'
-import { refuseRecentlyRevoked } from './recently-revoked.ts'
 import type { AccessRequest } from './request.ts'
 
 /**
  * Opens the one grant of a request that was completed at `now`. Its clock starts now, or at `starts_at` when
  * later, and never at the request. The caller holds the subject's row and the resource's lock, stores the
- * grant's id with the request and tells it. Throws `recently_revoked`.
+ * grant's id with the request and tells it. A revocation of the whole subject or resource that still lives
+ * hinders minting, not this.
  */
 export async function openGrant(
   tx: Transaction,
@@ -24,7 +24,6 @@ export async function openGrant(
   if (resource === undefined) {
     throw new HallpassError('not_eligible', 'The resource is no longer in the catalog.')
   }
-  await refuseRecentlyRevoked(tx, request.subject, request.resource, now)
   const isLater = request.startsAt !== null && request.startsAt.getTime() > now.getTime()
   const startsAt = isLater ? request.startsAt : now
   const [grant] = await tx.db
