@@ -40,7 +40,7 @@ export interface ExtendGrantInput {
 /**
  * Asks for more time of a grant that the actor holds. Policy decides on the whole time, from the grant's start to
  * the new end. Throws `not_found`, `not_holder`, `grant_ended`, `already_pending` (one extension at a time),
- * `outside_policy` (also for an emergency's grant, always), `not_eligible`, `no_reviewer`, `recently_revoked`.
+ * `outside_policy` (also for an emergency's grant, always), `not_eligible`, `no_reviewer`.
  */
 export async function extendGrant(
   ctx: OperationContext,

@@ -40,7 +40,7 @@ export interface ReviewRequestInput extends ReviewInput {
  *
  * Throws `not_found`, `self_review`, `not_reviewer`, `already_reviewed`, `request_closed`, `stale_version`,
  * `browser_required`, `wider_than_asked`, `seat_filled`, `not_eligible` or `outside_policy` (the request stays
- * pending), `grant_ended`, `recently_revoked`.
+ * pending), `grant_ended`.
  */
 export async function reviewRequest(
   ctx: OperationContext,

@@ -37,7 +37,7 @@ export interface SubmittedRequest {
 /**
  * Asks for a role for the actor itself, person or workload. Decided by the first policy that matches: opens a
  * grant at once (`allow`, break-glass), or waits for its reviewers. Throws `invalid_input`, `not_eligible`,
- * `outside_policy` with reasons, `already_pending`, `no_reviewer`, `break_glass_unreviewed`, `recently_revoked`.
+ * `outside_policy` with reasons, `already_pending`, `no_reviewer`, `break_glass_unreviewed`.
  */
 export async function submitRequest(
   ctx: OperationContext,
