@@ -73,7 +73,10 @@ export function orderKeyOf({
 }
 
 /** The same for a request whose grant was not loaded. */
-export async function readOrderKey(db: Queryable, request: AccessRequest): Promise<string> {
+export async function readOrderKey(
+  db: Queryable,
+  request: Pick<AccessRequest, 'id' | 'extendsGrantId'>,
+): Promise<string> {
   if (request.extendsGrantId === null) return request.id
   const [grant] = await db
     .select({ requestId: accessGrantTable.requestId })
