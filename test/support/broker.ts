@@ -35,7 +35,7 @@ export function freePort(): Promise<number> {
 
 /** The environment of a development broker over this database. */
 export function brokerEnvironment(
-  database: TestDatabase,
+  database: Pick<TestDatabase, 'applicationUrl' | 'ownerUrl'>,
   port: number,
   dataDirectory: string,
 ): Record<string, string> {
