@@ -113,6 +113,9 @@ describe('applying a catalog', () => {
     const forced = await applyCatalog(test.asOperator(), { content: first, isForced: true })
     expect(forced).toMatchObject({ version: 3, outcome: 'applied' })
     expect(await maxDuration()).toBe(28_800)
+    await applyCatalog(test.asOperator(), { content: third })
+    const again = await refusalOf(applyCatalog(test.asOperator(), { content: first }))
+    expect(again.message).toMatch(/version 3.*version 4/)
   })
 
   it('changes nothing when the catalog has faults, and names them all', async () => {

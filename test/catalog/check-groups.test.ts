@@ -62,4 +62,18 @@ describe('nested groups', () => {
       'g2 → g3 → g2',
     ])
   })
+
+  it('are reported once for a circle that many ways lead to', () => {
+    const { faults } = parseCatalog(catalogOf([[1, 2], [3], [3], [4], [3]]))
+    expect(faults.map(({ message }) => /circle: (.*)\. Take/.exec(message)?.[1])).toEqual([
+      'g3 → g4 → g3',
+    ])
+  })
+
+  it('are walked once, however many ways lead through them', () => {
+    const diamonds = Array.from({ length: 80 }, (_, index) =>
+      index >= 78 ? [] : index % 2 === 0 ? [index + 2, index + 3] : [index + 1, index + 2],
+    )
+    expect(parseCatalog(catalogOf(diamonds)).faults).toEqual([])
+  })
 })

@@ -69,6 +69,8 @@ describe('membership', () => {
   })
 
   it('ignores claims of a workload', () => {
+    const claimed = { ...workload('invoice-bot'), claimGroups: ['okta-oncall'] }
+    expect(isMember(catalog, [{ kind: 'claim', name: 'okta-oncall' }], claimed)).toBe(false)
     expect(groupsOf(catalog, { ...workload('invoice-bot'), claimGroups: ['okta-oncall'] })).toEqual(
       [],
     )
