@@ -13,6 +13,7 @@ import {
   type Operations,
   operationsRoutes,
 } from './operations-routes.ts'
+import { reportRoutes } from './report-routes.ts'
 import { requestRoutes } from './request-routes.ts'
 import type { Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
@@ -45,6 +46,7 @@ export function createBrokerApp(settings: BrokerAppSettings): Router {
       grantRoutes,
       subjectRoutes,
       auditRoutes,
+      reportRoutes,
     ],
     last: (app) => addReference(app, version, services.issuer),
   })

@@ -11,6 +11,7 @@ import { forgetIdempotencyKeys } from '../database/index.ts'
 import { forgetEndedIdentityRows } from '../identity/index.ts'
 import { forgetEvents } from '../notify/index.ts'
 import { forgetTokens, retireKeys, rotateKeys } from '../tokens/index.ts'
+import { reportUnused } from '../usage/index.ts'
 import { forgetJobRuns } from './forget-job-runs.ts'
 import type { Job } from './job.ts'
 
@@ -50,6 +51,11 @@ export function jobTable({ checkpointFile }: JobSettings): readonly Job[] {
     { name: 'forget-sign-ins', cron: '*/10 * * * *', run: forgetSignIns },
     { name: 'forget-idempotency-keys', cron: '*/10 * * * *', run: forgetKeys },
     { name: 'forget-events', cron: '23 4 * * *', run: (ctx) => forgetEvents(ctx) },
+    {
+      name: 'report-unused',
+      cron: '0 6 * * 1',
+      run: async (ctx) => ({ ...(await reportUnused(ctx)) }),
+    },
     { name: 'forget-job-runs', cron: '41 4 * * *', run: (ctx) => forgetJobRuns(ctx) },
   ]
 }
