@@ -9,7 +9,7 @@ export interface BillingServiceOptions {
   readonly audience: string
 }
 
-export function createBillingService({ issuer, jwksUrl, audience }: BillingServiceOptions): Hono {
+function createBillingService({ issuer, jwksUrl, audience }: BillingServiceOptions): Hono {
   const keys = createRemoteJWKSet(new URL(jwksUrl))
   const app = new Hono()
   app.get('/invoices/:id', async (c) => {

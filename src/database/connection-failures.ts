@@ -23,7 +23,7 @@ const explanations: Readonly<Record<string, string>> = {
 }
 
 /** Why the database could not be had, for the person who starts the broker. Never a password. */
-export class ConnectionFailure extends Error {
+class ConnectionFailure extends Error {
   readonly code: string
 
   constructor(code: string, message: string) {

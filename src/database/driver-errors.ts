@@ -68,15 +68,6 @@ export class DatabaseError extends Error {
   }
 }
 
-/** True for a unique violation (SQLSTATE 23505) of exactly this constraint or index. */
-export function isUniqueViolation(error: unknown, constraint: string): boolean {
-  if (error instanceof DatabaseError) {
-    return error.sqlState === '23505' && error.constraint === constraint
-  }
-  const facts = driverFacts(error)
-  return facts.code === '23505' && facts.constraint === constraint
-}
-
 /** True when running the whole transaction again is right: deadlock or serialization failure. */
 export function isRetriable(error: unknown): boolean {
   const { code } = driverFacts(error)

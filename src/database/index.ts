@@ -2,14 +2,13 @@ export { batched } from './batched.ts'
 export { type RunningClockMonitor, startClockMonitor } from './clock-monitor.ts'
 export { type ConnectedDatabase, connectDatabase } from './connect.ts'
 export {
-  type ConnectionSettings,
   type Database,
   isTransactionOpen,
   openDatabase,
   type Queryable,
   type Transaction,
 } from './database.ts'
-export { DatabaseError, isUniqueViolation } from './driver-errors.ts'
+export { DatabaseError } from './driver-errors.ts'
 export {
   beginIdempotent,
   completeIdempotent,
@@ -24,8 +23,7 @@ export {
   deleteJobRuns,
   finishJobRun,
   type HeldJobRun,
-  type JobRun,
   latestJobRuns,
   renewJobRun,
 } from './job-ledger.ts'
-export { MigrationFault, runMigrations } from './migrations.ts'
+export { runMigrations } from './migrations.ts'

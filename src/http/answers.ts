@@ -19,7 +19,7 @@ export function answerProblem(c: Context, error: HallpassError): Response {
 }
 
 /** Answers an OAuth endpoint's refusal as RFC 6749 §5.2 says. */
-export function answerOAuthError(c: Context, error: OAuthError): Response {
+function answerOAuthError(c: Context, error: OAuthError): Response {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
   if (error.code === 'invalid_client') headers['WWW-Authenticate'] = 'Basic realm="hallpass"'
   return c.json(

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
 /** Networks in CIDR notation, checked when configuration was parsed. */
-export function networksOf(cidrs: readonly string[]): BlockList {
+function networksOf(cidrs: readonly string[]): BlockList {
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [address = '', prefix] = cidr.split('/')
@@ -12,7 +12,7 @@ export function networksOf(cidrs: readonly string[]): BlockList {
   return list
 }
 
-export function isWithin(list: BlockList, address: string): boolean {
+function isWithin(list: BlockList, address: string): boolean {
   const family = isIP(address)
   return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
 }
