@@ -80,7 +80,7 @@ export const anonymous: Actor = { kind: 'anonymous', id: 'anonymous', via: 'none
 /** Says whether this replica's clock may be trusted with decisions (at most 2 s from the database's). */
 export interface ClockMonitor {
   isTrusted(): boolean
-  /** Last measured difference, this clock minus the database's, in seconds; null before the first measurement. */
+  /** Difference of this clock minus the database's, in seconds; null before the first measurement. */
   skewSeconds(): number | null
 }
 

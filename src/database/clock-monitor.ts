@@ -6,6 +6,20 @@ const measureEveryMilliseconds = 2_000
 /** A measurement older than this proves nothing any more. */
 const validForMilliseconds = 15_000
 
+interface Measurement {
+  /** Monotonic and wall time at which the database's answer arrived, in milliseconds. */
+  readonly at: number
+  readonly wall: number
+  readonly skewSeconds: number
+  readonly halfTripSeconds: number
+}
+
+/** What was measured, and how far the clock was set since. */
+function skewNow(clock: Clock, { at, wall, skewSeconds }: Measurement): number {
+  const elapsed = clock.monotonicMilliseconds() - at
+  return skewSeconds + (clock.now().getTime() - wall - elapsed) / 1000
+}
+
 /** A ClockMonitor that measures by itself until stopped. */
 export interface RunningClockMonitor extends ClockMonitor {
   /** Measures once, now. */
@@ -14,27 +28,30 @@ export interface RunningClockMonitor extends ClockMonitor {
 }
 
 /**
- * Compares this replica's clock with the database's every 2 s. The error of one measurement is at most half
- * its round trip, which is allowed for: only a difference that is certainly above 2 s is distrusted.
+ * Compares this replica's clock with the database's every 2 s, and with the process's own steady time whenever it is
+ * asked, so that a clock that is set in between is distrusted at once. The error of one measurement is at most
+ * half its round trip, which is allowed for: only a difference that is certainly above 2 s is distrusted.
  */
 export function startClockMonitor(clock: Clock, database: Database, log: Log): RunningClockMonitor {
-  let skewSeconds: number | null = null
-  let isClose = false
-  let measuredAt = Number.NEGATIVE_INFINITY
+  let measured: Measurement | undefined
+  let wasClose = false
 
   async function measure(): Promise<void> {
     const sentAt = clock.monotonicMilliseconds()
     const databaseNow = await database.now()
-    const receivedAt = clock.monotonicMilliseconds()
-    const halfTrip = (receivedAt - sentAt) / 2000
-    const skew = (clock.now().getTime() - databaseNow.getTime()) / 1000 - halfTrip
-    const wasClose = isClose
-    skewSeconds = skew
-    isClose = Math.abs(skew) - halfTrip <= maxSkewSeconds
-    measuredAt = receivedAt
+    const at = clock.monotonicMilliseconds()
+    const wall = clock.now().getTime()
+    const halfTripSeconds = (at - sentAt) / 2000
+    const skewSeconds = (wall - databaseNow.getTime()) / 1000 - halfTripSeconds
+    measured = { at, wall, skewSeconds, halfTripSeconds }
+    const isClose = Math.abs(skewSeconds) - halfTripSeconds <= maxSkewSeconds
     if (wasClose && !isClose) {
-      log.error({ skew_seconds: skew }, 'this clock and the database differ by more than 2 s')
+      log.error(
+        { skew_seconds: skewSeconds },
+        'this clock and the database differ by more than 2 s',
+      )
     }
+    wasClose = isClose
   }
 
   const timer = setInterval(() => {
@@ -46,8 +63,11 @@ export function startClockMonitor(clock: Clock, database: Database, log: Log): R
 
   return {
     measure,
-    isTrusted: () => isClose && clock.monotonicMilliseconds() - measuredAt <= validForMilliseconds,
-    skewSeconds: () => skewSeconds,
+    isTrusted: () =>
+      measured !== undefined &&
+      clock.monotonicMilliseconds() - measured.at <= validForMilliseconds &&
+      Math.abs(skewNow(clock, measured)) - measured.halfTripSeconds <= maxSkewSeconds,
+    skewSeconds: () => (measured === undefined ? null : skewNow(clock, measured)),
     stop: () => clearInterval(timer),
   }
 }
