@@ -1,6 +1,7 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY src/verifier/package.json ./src/verifier/
 RUN npm ci --omit=optional --ignore-scripts
 COPY tsconfig.json ./
 COPY src ./src

@@ -98,6 +98,7 @@ function filesUnder(folder: string): string[] {
   return readdirSync(join(installationRoot, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
     .map((entry) => relative(installationRoot, join(entry.parentPath, entry.name)))
+    .filter((path) => !path.startsWith('src/verifier/dist/'))
     .sort()
 }
 

@@ -1,0 +1,1 @@
+export { VerifyError, type VerifyErrorCode } from './verify-error.ts'
