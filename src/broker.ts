@@ -6,6 +6,7 @@ import type { Config } from './config.ts'
 import { type Clock, type Log, type OperationContext, type Services, systemIds } from './context.ts'
 import {
   type ConnectedDatabase,
+  type ConnectionSettings,
   connectDatabase,
   type RunningClockMonitor,
   startClockMonitor,
@@ -31,6 +32,7 @@ import {
 } from './notify/index.ts'
 import { readinessOf } from './readiness.ts'
 import {
+  createRevocationFeed,
   createSecretBox,
   ensureSigningKeys,
   isSealedWithOlderKey,
@@ -98,16 +100,26 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   undoing.add(() => clockMonitor.stop())
   await clockMonitor.measure()
 
+  const revocationFeed = createRevocationFeed(
+    { clock, log, database: connected.database },
+    directSettings(config, connected),
+  )
+  await revocationFeed.start()
+  undoing.add(() => revocationFeed.stop())
+
   const metrics = createMetrics()
   const useRecorder = createUseRecorder({ database: connected.database, log })
   useRecorder.start()
   // let go after HTTP, whose calls are what is observed, and before the database
   undoing.add(() => useRecorder.stop())
   metrics.watchUses(useRecorder.status)
+  const stopping = new AbortController()
   let outbox: Outbox | undefined
   const services = {
     ...servicesOf(config, options, connected, clockMonitor, () => outbox?.wake()),
     useObserver: metrics.observe(useRecorder.observer),
+    revocationFeed,
+    stopping: stopping.signal,
   }
   metrics.readFrom(services)
   const startContext: OperationContext = {
@@ -142,7 +154,14 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   })
   const server = await listen(app, config.host, config.port)
   undoing.add(() => server.stop(graceMilliseconds))
+  undoing.add(() => stopping.abort())
   return { url: urlOf(config.host, server.port), services, stop: () => undoing.run() }
+}
+
+/** LISTEN needs a session of its own, which a transaction pooler does not give. */
+function directSettings(config: Config, { application }: ConnectedDatabase): ConnectionSettings {
+  if (config.directDatabaseUrl === undefined) return application
+  return { connectionString: config.directDatabaseUrl }
 }
 
 /** A stopped broker leaves no entry without its place; when the database is gone, the next one sees to it. */
@@ -161,7 +180,7 @@ function servicesOf(
   connected: ConnectedDatabase,
   clockMonitor: RunningClockMonitor,
   wakeOutbox: () => void,
-): HttpServices {
+): Omit<HttpServices, 'revocationFeed' | 'stopping'> {
   const services: Services = {
     clock,
     clockMonitor,

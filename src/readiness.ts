@@ -1,17 +1,21 @@
 import { catalogInForce } from './catalog/index.ts'
-import type { Services } from './context.ts'
-import type { ReadinessCheck } from './http/index.ts'
+import { requireCompatible } from './database/index.ts'
+import type { HttpServices, ReadinessCheck } from './http/index.ts'
 import { publishedKeys } from './tokens/index.ts'
 
 const worked: ReadinessCheck = { isOk: true }
 
-/** What must hold before this replica is given work: database, clock, keys, catalog. */
+/** What must hold before this replica is given work: database, migrations, clock, keys, catalog, feed. */
 export async function readinessOf(
-  services: Services,
+  services: HttpServices,
 ): Promise<Readonly<Record<string, ReadinessCheck>>> {
-  const [database, keys, catalog] = await Promise.all([
+  const [database, migrations, keys, catalog] = await Promise.all([
     attempt('The database cannot be reached. Check DATABASE_URL and the server.', () =>
       services.database.now(),
+    ),
+    attempt(
+      'The database was marked incompatible with this release. Start a newer release of Hallpass.',
+      () => services.database.read(requireCompatible),
     ),
     attempt(
       'No signing key can be used. Check HALLPASS_MASTER_KEY, then run `hallpass doctor`.',
@@ -24,10 +28,26 @@ export async function readinessOf(
       services.database.read((db) => catalogInForce(db)),
     ),
   ])
-  return { database, clock: clockCheck(services), keys, catalog }
+  return {
+    database,
+    migrations,
+    clock: clockCheck(services),
+    keys,
+    catalog,
+    feed: feedCheck(services),
+  }
 }
 
-function clockCheck({ clockMonitor }: Services): ReadinessCheck {
+function feedCheck({ revocationFeed }: HttpServices): ReadinessCheck {
+  if (revocationFeed.isFresh()) return worked
+  return {
+    isOk: false,
+    message:
+      'Revocations do not arrive: LISTEN needs a direct connection. Behind a transaction pooler set HALLPASS_DIRECT_DATABASE_URL.',
+  }
+}
+
+function clockCheck({ clockMonitor }: HttpServices): ReadinessCheck {
   if (clockMonitor.isTrusted()) return worked
   const skew = clockMonitor.skewSeconds()
   return {

@@ -36,6 +36,7 @@ export { suspendGrant } from './suspend-grant.ts'
 export { viewCatalog } from './view-catalog.ts'
 export {
   type Revocation,
+  reloadPayload,
   revocationChannel,
   writeRevocation,
   writeRevocations,

@@ -17,7 +17,7 @@ export interface Revocation {
 /** Replicas listen here. The payload is revocation ids, separated by spaces, or `reload`. */
 export const revocationChannel = 'hallpass_revocations'
 /** Instead of ids that do not fit: read the whole live set. */
-const reloadPayload = 'reload'
+export const reloadPayload = 'reload'
 /** Postgres refuses a NOTIFY payload of 8,000 bytes or more. */
 const longestPayload = 7_900
 

@@ -2,6 +2,7 @@ export { batched } from './batched.ts'
 export { type RunningClockMonitor, startClockMonitor } from './clock-monitor.ts'
 export { type ConnectedDatabase, connectDatabase } from './connect.ts'
 export {
+  type ConnectionSettings,
   type Database,
   isTransactionOpen,
   openDatabase,
@@ -9,6 +10,7 @@ export {
   type Transaction,
 } from './database.ts'
 export { DatabaseError } from './driver-errors.ts'
+export { hasEmbeddedDatabase } from './embedded/index.ts'
 export {
   beginIdempotent,
   completeIdempotent,
@@ -26,4 +28,5 @@ export {
   latestJobRuns,
   renewJobRun,
 } from './job-ledger.ts'
-export { runMigrations } from './migrations.ts'
+export { type Listener, openListener } from './listener.ts'
+export { MigrationFault, requireCompatible, runMigrations } from './migrations.ts'

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
+import { sql } from 'drizzle-orm'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { migrate } from 'drizzle-orm/node-postgres/migrator'
 import pg from 'pg'
 import { installationRoot } from '../installation.ts'
-import type { ConnectionSettings } from './database.ts'
+import type { ConnectionSettings, Queryable } from './database.ts'
 
 const migrationsFolder = join(installationRoot, 'migrations')
 const migrationLock = '7133701926412'
@@ -86,8 +87,13 @@ async function refuseOldPostgres(client: pg.Client): Promise<void> {
 async function refuseNewerDatabase(client: pg.Client): Promise<void> {
   const exists = await client.query(`select to_regclass('public.compatibility') as name`)
   if (exists.rows[0]?.name == null) return
-  const { rows } = await client.query<{ minimum_generation: number }>(
-    'select minimum_generation from compatibility',
+  await requireCompatible(drizzle(client))
+}
+
+/** Throws MigrationFault when a newer release marked the database as too new for this code. */
+export async function requireCompatible(db: Queryable): Promise<void> {
+  const { rows } = await db.execute<{ minimum_generation: number }>(
+    sql`select minimum_generation from compatibility`,
   )
   const minimum = rows[0]?.minimum_generation ?? 0
   if (minimum > codeGeneration) {

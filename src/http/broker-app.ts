@@ -15,6 +15,7 @@ import {
 } from './operations-routes.ts'
 import { reportRoutes } from './report-routes.ts'
 import { requestRoutes } from './request-routes.ts'
+import { revocationRoutes } from './revocation-routes.ts'
 import type { Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 import { signInRoutes } from './sign-in-routes.tsx'
@@ -43,6 +44,7 @@ export function createBrokerApp(settings: BrokerAppSettings): Router {
       tokenRoutes,
       catalogRoutes,
       requestRoutes,
+      revocationRoutes,
       grantRoutes,
       subjectRoutes,
       auditRoutes,

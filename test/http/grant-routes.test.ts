@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import { grantRoutes } from '../../src/http/grant-routes.ts'
-import { noRateLimits } from '../../src/http/rate-limits.ts'
 import type { Router } from '../../src/http/routing.ts'
 import { subjectRoutes } from '../../src/http/subject-routes.ts'
 import { createSession } from '../../src/identity/index.ts'
 import { useGrantFixture } from '../access/grant-fixture.ts'
+import { httpServices } from '../support/http-services.ts'
 
 const use = useGrantFixture()
 let app: Router
@@ -13,13 +13,7 @@ const bearers = new Map<string, string>()
 
 beforeAll(async () => {
   const { services } = use().test
-  const http = {
-    ...services,
-    rateLimits: noRateLimits,
-    isDevelopment: false,
-    clientAddressOf: () => '127.0.0.1',
-  }
-  app = createApp(http, { modules: [grantRoutes, subjectRoutes] })
+  app = createApp(httpServices(services), { modules: [grantRoutes, subjectRoutes] })
 })
 
 async function bearerOf(name: string): Promise<string> {

@@ -5,13 +5,13 @@ import { authorizeRoutes } from '../../src/http/authorize-routes.tsx'
 import { credentialRoutes } from '../../src/http/credential-routes.ts'
 import { identityRoutes } from '../../src/http/identity-routes.ts'
 import { oauthRoutes } from '../../src/http/oauth-routes.ts'
-import { noRateLimits } from '../../src/http/rate-limits.ts'
 import { newRouter } from '../../src/http/routing.ts'
 import { listen } from '../../src/http/server.ts'
 import type { HttpServices } from '../../src/http/services.ts'
 import { signInRoutes } from '../../src/http/sign-in-routes.tsx'
 import { createIdentityProvider } from '../../src/identity/index.ts'
 import { createTestServices, type TestServices } from '../support/context.ts'
+import { httpServices } from '../support/http-services.ts'
 import { startIdentityProvider, type TestIdentityProvider } from '../support/identity-provider.ts'
 import { companyCatalog } from './company-catalog.ts'
 
@@ -38,11 +38,9 @@ export async function useRoomServer(
   const redirectUri = `${url}/auth/callback`
   const provider = options.hasProvider ? await startIdentityProvider(redirectUri) : undefined
   const services: HttpServices = {
-    ...harness.services,
+    ...httpServices(harness.services),
     issuer: url,
-    rateLimits: noRateLimits,
     isDevelopment: options.isDevelopment ?? provider === undefined,
-    clientAddressOf: () => '127.0.0.1',
   }
   const identityProvider =
     provider === undefined
