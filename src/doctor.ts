@@ -4,10 +4,11 @@ import { appendEntry, isLogWritable, sealLagSeconds } from './audit/index.ts'
 import { catalogFileStatus } from './catalog/index.ts'
 import { type Config, ConfigurationError, readConfig } from './config.ts'
 import type { Clock, Log, OperationContext } from './context.ts'
+import { MigrationFault } from './database/index.ts'
 import { HallpassError } from './errors.ts'
 import { installationRoot } from './installation.ts'
 import { outboxStatus } from './notify/index.ts'
-import { openAsOperator } from './operator.ts'
+import { NoDatabase, openAsOperator } from './operator.ts'
 import { checkSigningKeys } from './tokens/index.ts'
 
 /** One thing that was looked at. */
@@ -67,10 +68,12 @@ function nodeFinding(): Finding {
 }
 
 async function examineDatabase(config: Config, options: DoctorOptions): Promise<Finding[]> {
-  const access = await openAsOperator(config, { ...options, migrate: false }).catch(failed)
-  if (access instanceof Error) {
-    return [{ check: 'database', status: 'fault', code: 'database', message: access.message }]
-  }
+  const access = await openAsOperator(config, {
+    ...options,
+    migrate: false,
+    mayCreate: false,
+  }).catch(failed)
+  if (access instanceof Error) return [unopenedFinding(access)]
   try {
     const pending = access.connected.pendingMigrationCount
     if (pending > 0) return [pendingFinding(pending)]
@@ -88,6 +91,16 @@ async function examineDatabase(config: Config, options: DoctorOptions): Promise<
   } finally {
     await access.close()
   }
+}
+
+function unopenedFinding(error: Error): Finding {
+  const code =
+    error instanceof NoDatabase
+      ? 'no_database'
+      : error instanceof MigrationFault
+        ? 'database_incompatible'
+        : 'database_unreachable'
+  return { check: 'database', status: 'fault', code, message: error.message }
 }
 
 function pendingFinding(count: number): Finding {

@@ -1,6 +1,11 @@
 import type { Config } from './config.ts'
 import { type Clock, type Log, type OperationContext, systemIds } from './context.ts'
-import { type ConnectedDatabase, connectDatabase, startClockMonitor } from './database/index.ts'
+import {
+  type ConnectedDatabase,
+  connectDatabase,
+  hasEmbeddedDatabase,
+  startClockMonitor,
+} from './database/index.ts'
 import { createSecretBox, masterKeyInFolder } from './tokens/index.ts'
 
 /** Direct access to the installation's database, for commands that act on it. */
@@ -8,6 +13,16 @@ export interface OperatorAccess {
   readonly ctx: OperationContext
   readonly connected: ConnectedDatabase
   close(): Promise<void>
+}
+
+/** There is nothing to act on: the data folder holds no database. */
+export class NoDatabase extends Error {
+  constructor(dataDirectory: string) {
+    super(
+      `There is no database in ${dataDirectory} yet. Start the broker first, or set DATABASE_URL or HALLPASS_DATA_DIR as the broker has it.`,
+    )
+    this.name = 'NoDatabase'
+  }
 }
 
 /** Opens the database as actor `operator`, known by the name of the OS user. Joins a running embedded server. */
@@ -19,9 +34,13 @@ export async function openAsOperator(
     readonly user: string
     /** False leaves the schema as it is. */
     readonly migrate?: boolean
+    /** False throws NoDatabase instead of making the embedded database. */
+    readonly mayCreate?: boolean
   },
 ): Promise<OperatorAccess> {
   const { clock, log, user } = options
+  const isAbsent = config.databaseUrl === undefined && !hasEmbeddedDatabase(config.dataDirectory)
+  if (isAbsent && options.mayCreate === false) throw new NoDatabase(config.dataDirectory)
   const connected = await connectDatabase(config, log, {
     maxConnections: 4,
     migrate: options.migrate ?? true,

@@ -1,3 +1,5 @@
+import { printable, widthOf } from './terminal-text.ts'
+
 /** Rows as aligned columns, header first; an empty list says so. */
 export function tableOf(
   header: readonly string[],
@@ -5,19 +7,21 @@ export function tableOf(
   emptyMessage: string,
 ): string {
   if (rows.length === 0) return emptyMessage
-  const printableRows = rows.map((row) => row.map(printable))
-  const widths = header.map((title, index) =>
-    Math.max(title.length, ...printableRows.map((row) => (row[index] ?? '').length)),
-  )
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
-      .join('  ')
-      .trimEnd()
-  return [line(header.map((title) => title.toUpperCase())), ...printableRows.map(line)].join('\n')
+  return aligned([header.map((title) => title.toUpperCase()), ...rows])
 }
 
-/** Other people's text must not move the cursor or colour the terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => (character === '\n' ? ' ' : '�'))
+/** Rows as aligned columns. */
+export function aligned(rows: readonly (readonly string[])[]): string {
+  const cells = rows.map((row) => row.map(printable))
+  const columnCount = Math.max(0, ...cells.map((row) => row.length))
+  const widths = Array.from({ length: columnCount }, (_, column) =>
+    Math.max(...cells.map((row) => widthOf(row[column] ?? ''))),
+  )
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
+      .join('  ')
+      .trimEnd(),
+  )
+  return lines.join('\n')
 }

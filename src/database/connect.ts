@@ -14,6 +14,8 @@ export interface ConnectedDatabase {
   readonly isEmbedded: boolean
   /** Migrations that the database lacks; above 0 only when they were not to be applied. */
   readonly pendingMigrationCount: number
+  /** Migrations that this connecting applied. */
+  readonly appliedMigrationCount: number
   close(): Promise<void>
 }
 
@@ -33,7 +35,8 @@ export async function connectDatabase(
     const role = await applicationRole(server.owner, server.application)
     const pendingMigrationCount =
       options.migrate === false ? await countPendingMigrations(server.owner) : 0
-    if (options.migrate !== false) await runMigrations(server.owner, role)
+    const { applied: appliedMigrationCount } =
+      options.migrate === false ? { applied: 0 } : await runMigrations(server.owner, role)
     const database = openDatabase(server.application, {
       ...options,
       onIdleError: (error) => log.warn({ error: error.name }, 'an idle database connection died'),
@@ -42,6 +45,7 @@ export async function connectDatabase(
       ...server,
       database,
       pendingMigrationCount,
+      appliedMigrationCount,
       close: async () => {
         await database.close()
         await server.stop()

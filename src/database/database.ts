@@ -62,8 +62,12 @@ export function openDatabase(
     idle_in_transaction_session_timeout: 20_000,
     application_name: 'hallpass',
   })
+  let isClosing = false
   // without a listener an idle connection that dies ends the process
-  pool.on('error', (error) => options.onIdleError?.(error))
+  pool.on('error', (error) => {
+    // the server may be gone before the last connection is
+    if (!isClosing) options.onIdleError?.(error)
+  })
   // the same for one that is lent and dies between two statements; the next statement tells
   pool.on('connect', (client) => client.on('error', () => {}))
   const db: Queryable = drizzle(pool)
@@ -77,7 +81,10 @@ export function openDatabase(
         if (row === undefined) throw new Error('the database did not tell its time')
         return new Date(row.now)
       }),
-    close: () => pool.end(),
+    close: () => {
+      isClosing = true
+      return pool.end()
+    },
   }
 }
 

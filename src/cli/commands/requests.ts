@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
-import { durationOf, secondsOf } from '../duration.ts'
+import { secondsOf } from '../duration.ts'
 import { CommandEnd, exitStatus } from '../io.ts'
+import { addListOptions, collect, type ListOptions, showPage, withQuery } from '../options.ts'
 import type { Session } from '../program.ts'
+import { previewText, requestTable, requestText } from '../request-text.ts'
 import type { JsonObject } from '../rest-client.ts'
-import { printable, tableOf } from '../table.ts'
+import { waitForDecision } from '../wait-for-decision.ts'
 
 interface AskOptions {
   for: string
@@ -16,7 +18,8 @@ interface AskOptions {
   waitFor?: string
 }
 
-const collect = (value: string, all: string[] = []) => [...all, value]
+const states = ['pending', 'approved', 'denied', 'cancelled', 'expired']
+const pathOf = (request: string) => `/v1/requests/${encodeURIComponent(request)}`
 
 function bodyOf(role: string, options: AskOptions): JsonObject {
   return {
@@ -50,50 +53,52 @@ export function addRequestCommands(program: Command, session: Session): void {
       session.show(preview, () => previewText(preview))
     },
   )
-
   addAsk(program, 'request', 'ask for a role')
     .option('--wait', 'wait until it is decided')
     .option('--wait-for <duration>', 'wait at most this long (exit status 3 when still waiting)')
-    .action(async (role: string, options: AskOptions) => {
-      const asked = await session.rest().post('/v1/requests', bodyOf(role, options))
-      const wantsToWait = options.wait === true || options.waitFor !== undefined
-      const request = wantsToWait ? await waitForDecision(session, asked, options.waitFor) : asked
-      session.show(request, () => requestText(request))
-      if (wantsToWait && request.state === 'pending') {
-        throw new CommandEnd(exitStatus.waiting, `${String(request.id)} is still waiting.`)
-      }
-      if (request.state !== 'pending' && request.state !== 'approved') {
-        throw new CommandEnd(
-          exitStatus.refused,
-          `The request was ${String(request.state)}.`,
-          String(request.state),
-        )
-      }
-    })
-
-  program
-    .command('requests')
-    .description('requests that you may see')
-    .option('--to-review', 'only those that wait for your review')
-    .option('--state <state>', 'pending, approved, denied, cancelled or expired')
-    .action(async (options: { toReview?: boolean; state?: string }) => {
-      const query = new URLSearchParams()
-      if (options.toReview === true) query.set('to_review', 'me')
-      if (options.state !== undefined) query.set('state', options.state)
-      const list = await session.rest().get(`/v1/requests?${query}`)
-      session.show(list, () => requestTable(list.items as JsonObject[]))
-    })
-
+    .action((role: string, options: AskOptions) => ask(session, role, options))
+  addListing(program, session)
   addReview(program, session, 'approve')
   addReview(program, session, 'deny')
-
   program
     .command('cancel <request>')
     .description('take a request back')
     .action(async (id: string) => {
-      const request = await session.rest().post(`/v1/requests/${encodeURIComponent(id)}/cancel`)
+      const request = await session.rest().post(`${pathOf(id)}/cancel`)
       session.show(request, () => requestText(request))
     })
+}
+
+async function ask(session: Session, role: string, options: AskOptions): Promise<void> {
+  if (options.waitFor !== undefined) secondsOf(options.waitFor)
+  const asked = await session.rest().post('/v1/requests', bodyOf(role, options))
+  const wantsToWait = options.wait === true || options.waitFor !== undefined
+  const request = wantsToWait ? await waitForDecision(session, asked, options.waitFor) : asked
+  session.show(request, () => requestText(request))
+  const state = String(request.state)
+  if (state === 'approved' || (state === 'pending' && !wantsToWait)) return
+  if (state === 'pending') {
+    throw new CommandEnd(exitStatus.waiting, `${String(request.id)} is still waiting.`)
+  }
+  throw new CommandEnd(exitStatus.refused, `The request was ${state}.`, state)
+}
+
+function addListing(program: Command, session: Session): void {
+  const command = program
+    .command('requests [request]')
+    .description('requests that you may see, newest first; or one of them in full')
+    .option('--to-review', 'only those that wait for your review')
+  addListOptions(command, states).action(
+    async (id: string | undefined, options: ListOptions & { toReview?: boolean }) => {
+      if (id !== undefined) {
+        const request = await session.rest().get(pathOf(id))
+        return session.show(request, () => requestText(request))
+      }
+      const { toReview, ...query } = options
+      const path = withQuery('/v1/requests', { to_review: toReview ? 'me' : undefined, ...query })
+      showPage(session, await session.rest().get(path), requestTable)
+    },
+  )
 }
 
 function addReview(program: Command, session: Session, verdict: 'approve' | 'deny'): void {
@@ -110,7 +115,7 @@ function addReview(program: Command, session: Session, verdict: 'approve' | 'den
   }
   command.action(
     async (id: string, options: { scope?: string[]; for?: string; comment?: string }) => {
-      const request = await session.rest().post(`/v1/requests/${encodeURIComponent(id)}/reviews`, {
+      const request = await session.rest().post(`${pathOf(id)}/reviews`, {
         verdict,
         ...(options.comment === undefined ? {} : { comment: options.comment }),
         ...(options.scope === undefined ? {} : { scopes: options.scope }),
@@ -118,93 +123,5 @@ function addReview(program: Command, session: Session, verdict: 'approve' | 'den
       })
       session.show(request, () => requestText(request))
     },
-  )
-}
-
-async function waitForDecision(
-  session: Session,
-  asked: JsonObject,
-  waitFor: string | undefined,
-): Promise<JsonObject> {
-  const { io } = session
-  const until =
-    waitFor === undefined
-      ? Date.parse(String(asked.answer_by))
-      : io.now().getTime() + secondsOf(waitFor) * 1000
-  if (asked.state === 'pending') {
-    io.complain(`${String(asked.id)} waits for ${reviewersOf(asked)} …`)
-  }
-  let request = asked
-  let pause = 500
-  while (request.state === 'pending' && io.now().getTime() < until) {
-    await io.sleep(Math.min(pause, Math.max(50, until - io.now().getTime())))
-    pause = Math.min(pause * 1.5, 5_000)
-    request = await session.rest().get(`/v1/requests/${String(asked.id)}`)
-  }
-  return request
-}
-
-function reviewersOf(request: JsonObject): string {
-  const people = (request.eligible_reviewers as string[] | undefined) ?? []
-  if (people.length === 0) return 'a reviewer'
-  return people.length <= 5
-    ? people.join(', ')
-    : `${people.slice(0, 5).join(', ')} and ${people.length - 5} more`
-}
-
-function previewText(preview: JsonObject): string {
-  const decision = String(preview.decision)
-  const meaning: Record<string, string> = {
-    allow: 'you would get it at once',
-    review: `it needs approval; who could give it: ${reviewersOf(preview)}`,
-    deny: 'it would be refused',
-  }
-  return [
-    `${decision}: ${meaning[decision] ?? ''}`,
-    ...(preview.policy == null ? [] : [`policy: ${String(preview.policy)}`]),
-    ...(preview.max_duration_seconds == null
-      ? []
-      : [`longest time: ${durationOf(Number(preview.max_duration_seconds))}`]),
-    ...((preview.reasons as JsonObject[]) ?? []).map(
-      (reason) => `  - ${printable(String(reason.message))}`,
-    ),
-  ].join('\n')
-}
-
-/** One request for people. */
-export function requestText(request: JsonObject): string {
-  const lines = [
-    `${String(request.id)}  ${String(request.state)}`,
-    `  ${String(request.subject)} asks for ${String(request.role)} (${(request.scopes as string[]).join(', ')}) for ${durationOf(Number(request.duration_seconds))}`,
-    `  why: ${printable(String(request.justification))}${request.ticket == null ? '' : ` [${printable(String(request.ticket))}]`}`,
-  ]
-  if (request.state === 'pending')
-    lines.push(`  waits for ${reviewersOf(request)} until ${String(request.answer_by)}`)
-  for (const review of (request.reviews as JsonObject[]) ?? []) {
-    const comment = review.comment == null ? '' : `: ${printable(String(review.comment))}`
-    lines.push(
-      `  ${review.verdict === 'approve' ? 'approved' : 'denied'} by ${String(review.reviewer)}${comment}`,
-    )
-  }
-  if (request.grant_id != null) {
-    lines.push(
-      `  grant ${String(request.grant_id)}; get a token with: hallpass token ${String(request.grant_id)}`,
-    )
-  }
-  return lines.join('\n')
-}
-
-function requestTable(items: readonly JsonObject[]): string {
-  return tableOf(
-    ['request', 'state', 'subject', 'role', 'for', 'why'],
-    items.map((item) => [
-      String(item.id),
-      String(item.state),
-      String(item.subject),
-      String(item.role),
-      durationOf(Number(item.duration_seconds)),
-      String(item.justification).slice(0, 60),
-    ]),
-    'Nothing here.',
   )
 }

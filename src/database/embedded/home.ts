@@ -61,6 +61,11 @@ export async function prepareHome(dataDirectory: string): Promise<Home> {
   return layOut(relocate(entry, folder), user, null)
 }
 
+/** Whether a data folder holds a database. Changes nothing. */
+export function hasEmbeddedDatabase(dataDirectory: string): boolean {
+  return existsSync(join(resolve(dataDirectory), 'postgres', 'data'))
+}
+
 function layOut(folder: string, user: ServerUser | null, owner: ServerUser | null): Home {
   return {
     folder,

@@ -1,3 +1,4 @@
+export { hasEmbeddedDatabase } from './home.ts'
 export {
   type ConnectionFacts,
   type EmbeddedServer,
