@@ -31,8 +31,12 @@ const entrySchema = z
   })
   .openapi('AuditEntry')
 
+const lastInstant = Date.UTC(9999, 11, 31)
 const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
-const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text))
+/** Within the years that Postgres and RFC 3339 both know; no entry is older or younger. */
+const instant = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(Math.min(Math.max(Date.parse(text), 0), lastInstant)))
 
 const listQuery = z.strictObject({
   after: position.optional(),

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { explainAccess, viewCatalog } from '../access/index.ts'
+import { nameParameter } from './parameters.ts'
 import { addRoute, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 
@@ -34,7 +35,7 @@ const catalogSchema = z
 
 const explainSchema = z.strictObject({
   role: z.string().min(1).max(200),
-  subject: z.string().min(1).max(254).optional(),
+  subject: nameParameter.min(1).optional(),
   scopes: z.array(z.string().max(128)).max(100).optional(),
   duration_seconds: z.number().int().min(1).max(315_360_000),
   justification: z.string().max(500).optional(),

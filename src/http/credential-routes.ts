@@ -7,6 +7,7 @@ import {
   deleteCredential,
   listCredentials,
 } from '../identity/index.ts'
+import { nameParameter } from './parameters.ts'
 import { addRoute, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 
@@ -29,7 +30,7 @@ const listSchema = z
   })
   .openapi('Credentials')
 
-const nameSchema = z.object({ name: z.string().max(100) })
+const nameSchema = z.object({ name: nameParameter })
 
 /** Credentials of resources, and of workloads without a key of their own. */
 export function credentialRoutes(services: HttpServices): Router {
@@ -83,7 +84,7 @@ function addCredentialRoutes(
     tag,
     summary: 'Delete a credential; it is refused from then on',
     authentication: 'session',
-    params: nameSchema.extend({ client_id: z.string().max(200) }),
+    params: nameSchema.extend({ client_id: nameParameter }),
     status: 204,
     run: ({ ctx, params }) =>
       deleteCredential(ctx, { owner: { kind, name: params.name }, clientId: params.client_id }),

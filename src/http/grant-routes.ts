@@ -36,7 +36,7 @@ const grantSchema = z
   })
   .openapi('Grant')
 
-const listSchema = z.object({
+const listSchema = z.strictObject({
   subject: nameParameter.optional(),
   resource: nameParameter.optional(),
   state: stateSchema.optional(),

@@ -12,6 +12,7 @@ import {
 } from '../identity/index.ts'
 import { clientFacts } from './client-facts.ts'
 import { requireLocalCaller } from './development-guard.ts'
+import { nameParameter } from './parameters.ts'
 import { addRoute, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 
@@ -91,7 +92,7 @@ function addSessionRoutes(router: Router, services: HttpServices): void {
     tag,
     summary: 'End one of your own sessions',
     authentication: 'session',
-    params: z.object({ id: z.string().max(100) }),
+    params: z.object({ id: nameParameter }),
     status: 204,
     run: ({ ctx, params }) => endSession(ctx, params.id),
   })

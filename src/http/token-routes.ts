@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { mintToken, recordedMint, remintToken } from '../tokens/index.ts'
+import { nameParameter } from './parameters.ts'
 import { addRoute, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
 
@@ -27,7 +28,7 @@ export function tokenRoutes(services: HttpServices): Router {
     summary: 'Take a token from a grant of your own',
     authentication: 'session',
     limit: 'token',
-    params: z.object({ id: z.string().max(100) }),
+    params: z.object({ id: nameParameter }),
     body: z.strictObject({
       scopes: z.array(z.string().min(1).max(200)).min(1).max(100).optional(),
     }),

@@ -142,6 +142,48 @@ describe('a query', () => {
   })
 })
 
+describe('a path or query that the database could not hold', () => {
+  let sam: Client
+  beforeAll(async () => {
+    sam = await signIn(broker.url, 'sam@example.com')
+  })
+
+  it.each([
+    ['POST', '/v1/grants/%00/tokens', '/id'],
+    ['DELETE', '/v1/me/sessions/%00', '/id'],
+    ['GET', '/v1/resources/%00/credentials', '/name'],
+    ['DELETE', '/v1/resources/billing-api/credentials/%00', '/client_id'],
+    ['DELETE', '/v1/workloads/invoice-bot/credentials/a%07b', '/client_id'],
+  ])('%s %s is refused by pointer', async (method, path, pointer) => {
+    const headers = { Authorization: `Bearer ${sam.token}` }
+    const answer = await call(broker.url + path, { method, headers })
+    expectProblem(answer, 422, 'invalid_input')
+    expect(pointersOf(answer)).toEqual([pointer])
+  })
+
+  it('as the subject of an explanation is refused by pointer', async () => {
+    const body = { role: 'billing-reader', subject: 'a\u0000', duration_seconds: 60 }
+    const answer = await sam.post('/v1/catalog/explain', body)
+    expectProblem(answer, 422, 'invalid_input')
+    expect(pointersOf(answer)).toEqual(['/subject'])
+  })
+
+  it.each([
+    ['from=0000-01-01T00:00:00Z', true],
+    ['from=9999-12-31T23:59:59-23:59', false],
+    ['to=0001-01-01T00:00:00%2B23:59', false],
+    ['to=9999-12-31T23:59:59Z', true],
+  ])('as an instant of the audit log (%s) filters as any other', async (query, isFound) => {
+    const answer = await sam.get(`/v1/audit?unsealed=true&${query}`)
+    expect(answer.status).toBe(200)
+    expect(answer.body.items.length > 0).toBe(isFound)
+  })
+
+  it('unknown to the list of grants is refused', async () => {
+    expectProblem(await sam.get('/v1/grants?nope=1'), 422, 'invalid_input')
+  })
+})
+
 describe('a credential', () => {
   it.each([
     ['nothing', undefined],
