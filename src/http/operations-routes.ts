@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client'
-import { referencePage } from './reference-page.tsx'
+import { answerReference } from './reference-page.tsx'
 import { newRouter, type Router } from './routing.ts'
 
 /** What the probes and scrapers ask the composition root. */
@@ -80,5 +80,5 @@ export function addReference(app: Router, version: string, issuer: string): void
       servers: [{ url: issuer }],
     })
   app.get('/openapi.json', (c) => c.json(document()))
-  app.get('/docs', (c) => c.html(referencePage(document())))
+  app.get('/docs', (c) => answerReference(c, document()))
 }

@@ -9,6 +9,13 @@ const styles = `
 body { margin: 0; display: grid; justify-items: center; background: #f4f5f7; color: #1a1d21; }
 main { width: min(30rem, calc(100% - 2rem)); margin: 10vh 0 2rem; padding: 1.5rem 2rem; box-sizing: border-box;
   background: #fff; border: 1px solid #c9ced6; border-radius: 8px; }
+main.wide { width: min(60rem, calc(100% - 2rem)); margin-top: 2rem; }
+main.wide ul { gap: .2rem; }
+section { border-top: 1px solid #c9ced6; padding: .5rem 0 1rem; }
+h3 { margin: .75rem 0 .25rem; font-size: 1rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+caption { text-align: left; font-weight: 600; padding-top: .5rem; }
+th, td { text-align: left; vertical-align: top; padding: .2rem .75rem .2rem 0; border-bottom: 1px solid #e4e7eb; }
 h1 { margin: 0 0 1rem; font-size: 1.4rem; }
 code { overflow-wrap: anywhere; }
 ul { padding: 0; list-style: none; display: grid; gap: .5rem; }
@@ -32,6 +39,8 @@ export interface PageOptions {
   readonly status?: ContentfulStatusCode
   /** Origins beside our own that a form's answer may redirect to. */
   readonly formTargets?: readonly string[]
+  /** For reading rather than for one decision. */
+  readonly isWide?: boolean
 }
 
 /**
@@ -43,7 +52,7 @@ export function answerPage(
   options: PageOptions,
   body: Child,
 ): Response | Promise<Response> {
-  const { title, status = 200, formTargets = [] } = options
+  const { title, status = 200, formTargets = [], isWide = false } = options
   c.header('Content-Security-Policy', policyWith(formTargets))
   c.header('X-Frame-Options', 'DENY')
   c.header('Referrer-Policy', 'no-referrer')
@@ -57,7 +66,7 @@ export function answerPage(
         <style>{raw(styles)}</style>
       </head>
       <body>
-        <main>
+        <main class={isWide ? 'wide' : ''}>
           <h1>{title}</h1>
           {body}
         </main>

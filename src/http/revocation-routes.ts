@@ -33,7 +33,7 @@ export function revocationRoutes(services: HttpServices): Router {
   addRoute(router, services, {
     method: 'get',
     path: '/v1/revocations',
-    tag: 'revocations',
+    tag: 'Revocations',
     summary:
       'What a resource must refuse: the whole live set, or 304; waits up to `wait` seconds for a change',
     authentication: 'resource',
@@ -49,6 +49,16 @@ export function revocationRoutes(services: HttpServices): Router {
     answer: z.object({ revocations: z.array(revocationSchema), as_of: z.iso.datetime() }),
     run: ({ ctx, query, c }) => poll(ctx, services, c.req.header('if-none-match'), query.wait ?? 0),
     render: (output) => answerPoll(output),
+  })
+  router.openAPIRegistry.registerPath({
+    method: 'get',
+    path: '/v1/revocations/stream',
+    tags: ['Revocations'],
+    summary: 'The same as Server-Sent Events: `snapshot`, then `revoke` and `heartbeat`',
+    security: [{ resourceCredential: [] }],
+    responses: {
+      200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } },
+    },
   })
   const watch = credentialWatch(services)
   router.get('/v1/revocations/stream', async (c) => {
