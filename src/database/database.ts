@@ -57,8 +57,11 @@ export function openDatabase(
     max: options.maxConnections ?? 10,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
-    statement_timeout: 15_000,
+    statement_timeout: 9_000,
     lock_timeout: 8_000,
+    // a network that swallows everything brings no answer, not even the server's own timeouts
+    query_timeout: 9_500,
+    keepAlive: true,
     idle_in_transaction_session_timeout: 20_000,
     application_name: 'hallpass',
   })
@@ -90,21 +93,34 @@ export function openDatabase(
 
 async function runTransaction<T>(pool: pg.Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const effects: Array<() => void> = []
-  const result = await withClient(pool, (db) =>
-    openTransaction.run(true, () =>
-      db.transaction((tx) => work({ db: tx, afterCommit: (effect) => effects.push(effect) })),
-    ),
-  )
+  const result = await withClient(pool, async (client) => {
+    await client.query('begin')
+    try {
+      const tx = { db: drizzle(client), afterCommit: (effect: () => void) => effects.push(effect) }
+      const output = await openTransaction.run(true, () => work(tx))
+      const { command } = await client.query('commit')
+      // Postgres answers the COMMIT of a failed transaction politely
+      if (command !== 'COMMIT') throw new Error('a statement failed, and its error was dropped')
+      return output
+    } catch (error) {
+      // over a broken connection nothing can be asked, and closing it undoes everything
+      if (!isOutage(error)) await client.query('rollback')
+      throw error
+    }
+  })
   for (const effect of effects) effect()
   return result
 }
 
 /** Lends a connection. Drizzle's own way over a pool never gives one back whose BEGIN failed. */
-async function withClient<T>(pool: pg.Pool, use: (db: Queryable) => Promise<T>): Promise<T> {
+async function withClient<T>(
+  pool: pg.Pool,
+  use: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect()
   let isDoubtful = true
   try {
-    const result = await use(drizzle(client))
+    const result = await use(client)
     isDoubtful = false
     return result
   } catch (error) {

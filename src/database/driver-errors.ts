@@ -49,7 +49,7 @@ function isUnreachable({ code, message }: DriverFacts): boolean {
       unreachableSqlStates.has(code) || unreachableSystemCodes.has(code) || code.startsWith('08')
     )
   }
-  return /connection terminated|timeout exceeded when trying to connect|client has encountered a connection error|cannot use a pool after calling end|not queryable/i.test(
+  return /connection terminated|timeout exceeded when trying to connect|query read timeout|client has encountered a connection error|cannot use a pool after calling end|not queryable/i.test(
     message,
   )
 }

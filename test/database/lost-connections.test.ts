@@ -60,3 +60,11 @@ it('survives a connection that dies between two statements, and undoes the first
   )
   expect(rows).toEqual([{ digest: '02' }])
 })
+
+it('never takes a transaction for committed in which an error was dropped', async () => {
+  const outcome = database.transaction(async ({ db }) => {
+    await db.execute(sql`select 1 / 0`).catch(() => undefined)
+    return 'done'
+  })
+  await expect(outcome).rejects.toThrow('a statement failed')
+})
