@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { serve } from '@hono/node-server'
 import type { Router } from './routing.ts'
 
@@ -13,8 +13,9 @@ export interface RunningServer {
 export function listen(app: Router, host: string, port: number): Promise<RunningServer> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, hostname: host, port }, (at) =>
-      resolve({ port: at.port, stop: (grace) => stopServer(server as Server, grace) }),
+      resolve({ port: at.port, stop: (grace) => stopServer(server, underWay, grace) }),
     ) as Server
+    const underWay = answersUnderWay(server)
     server.headersTimeout = 15_000
     server.requestTimeout = 30_000
     server.keepAliveTimeout = 65_000
@@ -38,13 +39,32 @@ function explain(error: NodeJS.ErrnoException, host: string, port: number): Erro
   return error
 }
 
-function stopServer(server: Server, graceMilliseconds: number): Promise<void> {
+function answersUnderWay(server: Server): ReadonlySet<ServerResponse> {
+  const underWay = new Set<ServerResponse>()
+  server.prependListener('request', (_request, response) => {
+    underWay.add(response)
+    // a connection that stays open would take calls until the grace is over, and then lose one
+    if (!server.listening) response.shouldKeepAlive = false
+    response.once('close', () => {
+      underWay.delete(response)
+      if (!server.listening) server.closeIdleConnections()
+    })
+  })
+  return underWay
+}
+
+function stopServer(
+  server: Server,
+  underWay: ReadonlySet<ServerResponse>,
+  graceMilliseconds: number,
+): Promise<void> {
   return new Promise((resolve) => {
     const cut = setTimeout(() => server.closeAllConnections(), graceMilliseconds)
     server.close(() => {
       clearTimeout(cut)
       resolve()
     })
+    for (const response of underWay) response.shouldKeepAlive = false
     server.closeIdleConnections()
   })
 }
