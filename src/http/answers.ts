@@ -1,20 +1,20 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Log } from '../context.ts'
-import { HallpassError, OAuthError } from '../errors.ts'
+import { type ErrorCode, HallpassError, OAuthError } from '../errors.ts'
 import { oauthStatusOf, problemOf, statusOf } from './problem.ts'
 
 const problemType = { 'Content-Type': 'application/problem+json' }
 
 /** Answers a refusal as RFC 9457 says. */
 export function answerProblem(c: Context, error: HallpassError): Response {
-  const headers: Record<string, string> = { ...problemType, 'Cache-Control': 'no-store' }
-  const { retryAfterSeconds } = error.options
+  const headers: Record<string, string> = {
+    ...problemType,
+    'Cache-Control': 'no-store',
+    ...transportHeaders(error),
+  }
   if (error.code === 'unauthenticated') headers['WWW-Authenticate'] = 'Bearer realm="hallpass"'
-  if (error.code === 'too_large') headers.Connection = 'close'
-  if (retryAfterSeconds !== undefined) headers['Retry-After'] = String(Math.ceil(retryAfterSeconds))
-  if (error.code === 'cannot_decide' && retryAfterSeconds === undefined)
-    headers['Retry-After'] = '2'
   return c.body(JSON.stringify(problemOf(error)), statusOf(error.code), headers)
 }
 
@@ -22,6 +22,7 @@ export function answerProblem(c: Context, error: HallpassError): Response {
 function answerOAuthError(c: Context, error: OAuthError): Response {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
   if (error.code === 'invalid_client') headers['WWW-Authenticate'] = 'Basic realm="hallpass"'
+  if (error.code === 'temporarily_unavailable') headers['Retry-After'] = '2'
   return c.json(
     { error: error.code, error_description: printable(error.message) },
     oauthStatusOf(error.code),
@@ -31,20 +32,22 @@ function answerOAuthError(c: Context, error: OAuthError): Response {
 
 /** The last resort for everything a route throws: a known refusal, or a 500 that tells nothing. */
 export function answerError(c: Context, error: unknown, log: Log): Response {
-  if (c.req.path.startsWith('/oauth/') && error instanceof HallpassError) {
-    return answerOAuthError(c, oauthErrorOf(error))
+  const isOAuth = c.req.path.startsWith('/oauth/')
+  if (error instanceof HallpassError) {
+    return isOAuth ? answerAsOAuth(c, error) : answerProblem(c, error)
   }
-  if (error instanceof HallpassError) return answerProblem(c, error)
   if (error instanceof OAuthError) return answerOAuthError(c, error)
   if (error instanceof HTTPException) return error.getResponse()
   log.error({ error: describe(error), method: c.req.method, route: c.req.routePath }, 'unexpected')
+  const detail = 'Something went wrong on our side. Try again; if it goes on, tell the operators.'
+  if (isOAuth) return answerOAuthError(c, new OAuthError('server_error', detail))
   return c.body(
     JSON.stringify({
       type: 'urn:hallpass:problem:internal_error',
       title: 'Internal error',
       status: 500,
       code: 'internal_error',
-      detail: 'Something went wrong on our side. Try again; if it goes on, tell the operators.',
+      detail,
     }),
     500,
     problemType,
@@ -59,7 +62,7 @@ function oauthErrorOf(error: HallpassError): OAuthError {
     case 'unauthenticated':
       return new OAuthError('invalid_client', error.message)
     case 'rate_limited':
-      return new OAuthError('slow_down', error.message)
+      return new OAuthError('temporarily_unavailable', error.message)
     case 'invalid_input':
     case 'too_large':
     case 'unsupported_media_type':
