@@ -19,15 +19,33 @@ export function answerProblem(c: Context, error: HallpassError): Response {
 }
 
 /** Answers an OAuth endpoint's refusal as RFC 6749 §5.2 says. */
-function answerOAuthError(c: Context, error: OAuthError): Response {
+function answerOAuthError(
+  c: Context,
+  error: OAuthError,
+  status: ContentfulStatusCode = oauthStatusOf(error.code),
+  extra: Readonly<Record<string, string>> = {},
+): Response {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store', Pragma: 'no-cache' }
   if (error.code === 'invalid_client') headers['WWW-Authenticate'] = 'Basic realm="hallpass"'
   if (error.code === 'temporarily_unavailable') headers['Retry-After'] = '2'
-  return c.json(
-    { error: error.code, error_description: printable(error.message) },
-    oauthStatusOf(error.code),
-    headers,
-  )
+  const body = { error: error.code, error_description: printable(error.message) }
+  return c.json(body, status, { ...headers, ...extra })
+}
+
+const keptStatuses: ReadonlySet<ErrorCode> = new Set(['rate_limited', 'too_large', 'cannot_decide'])
+
+/** The same for an operation's refusal; what HTTP itself says of time and size, it says here too. */
+function answerAsOAuth(c: Context, error: HallpassError): Response {
+  const status = keptStatuses.has(error.code) ? statusOf(error.code) : undefined
+  return answerOAuthError(c, oauthErrorOf(error), status, transportHeaders(error))
+}
+
+function transportHeaders({ code, options }: HallpassError): Record<string, string> {
+  const seconds = options.retryAfterSeconds ?? (code === 'cannot_decide' ? 2 : undefined)
+  return {
+    ...(code === 'too_large' ? { Connection: 'close' } : {}),
+    ...(seconds === undefined ? {} : { 'Retry-After': String(Math.ceil(seconds)) }),
+  }
 }
 
 /** The last resort for everything a route throws: a known refusal, or a 500 that tells nothing. */

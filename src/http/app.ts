@@ -27,12 +27,22 @@ export function createApp(services: HttpServices, parts: AppParts): Router {
     bodyLimit({
       maxSize: maxBodyBytes,
       onError: (c) =>
-        answerProblem(c, new HallpassError('too_large', `Send at most ${maxBodyBytes} bytes.`)),
+        answerError(
+          c,
+          new HallpassError('too_large', `Send at most ${maxBodyBytes} bytes.`),
+          services.log,
+        ),
     }),
   )
   app.onError((error, c) => answerError(c, error, services.log))
   app.notFound((c) =>
-    answerProblem(c, new HallpassError('not_found', `There is nothing at ${c.req.method} ${c.req.path.slice(0, 100)}. See /docs.`)),
+    answerProblem(
+      c,
+      new HallpassError(
+        'not_found',
+        `There is nothing at ${c.req.method} ${c.req.path.slice(0, 100)}. See /docs.`,
+      ),
+    ),
   )
   for (const module of parts.modules) app.route('/', module(services))
   describeSecurity(app)
