@@ -22,7 +22,7 @@ export interface AppParts {
 export function createApp(services: HttpServices, parts: AppParts): Router {
   const app = newRouter()
   parts.first?.(app)
-  app.use(secureHeaders())
+  app.use(secureHeaders({ xFrameOptions: 'DENY' }))
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,

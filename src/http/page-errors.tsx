@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import type { Log } from '../context.ts'
 import { HallpassError } from '../errors.ts'
 import { answerError } from './answers.ts'
+import { statusOf } from './problem.ts'
 import { refusalPage } from './sign-in-pages.tsx'
 
 /** Answers a page's refusal with a page; what nobody expected is answered as everywhere. */
@@ -25,6 +26,9 @@ export function answerRefusalPage(
     const returnTo = '/sign-in'
     return refusalPage(c, { title: 'Not signed in', message: error.message, status: 403, returnTo })
   }
-  const status = error.code === 'invalid_input' ? 422 : 403
-  return refusalPage(c, { title: 'Not permitted', message: error.message, status })
+  return refusalPage(c, {
+    title: 'Not permitted',
+    message: error.message,
+    status: statusOf(error.code),
+  })
 }

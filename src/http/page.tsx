@@ -54,24 +54,25 @@ export function answerPage(
 ): Response | Promise<Response> {
   const { title, status = 200, formTargets = [], isWide = false } = options
   c.header('Content-Security-Policy', policyWith(formTargets))
-  c.header('X-Frame-Options', 'DENY')
-  c.header('Referrer-Policy', 'no-referrer')
   c.header('Cache-Control', 'no-store')
   return c.html(
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>{`${title} · Hallpass`}</title>
-        <style>{raw(styles)}</style>
-      </head>
-      <body>
-        <main class={isWide ? 'wide' : ''}>
-          <h1>{title}</h1>
-          {body}
-        </main>
-      </body>
-    </html>,
+    <>
+      {raw('<!DOCTYPE html>')}
+      <html lang="en">
+        <head>
+          <meta charset="utf-8" />
+          <meta name="viewport" content="width=device-width, initial-scale=1" />
+          <title>{`${title} · Hallpass`}</title>
+          <style>{raw(styles)}</style>
+        </head>
+        <body>
+          <main class={isWide ? 'wide' : ''}>
+            <h1>{title}</h1>
+            {body}
+          </main>
+        </body>
+      </html>
+    </>,
     status,
   )
 }

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { AuthorizationRequest } from '../identity/index.ts'
 import { answerPage } from './page.tsx'
 
@@ -130,7 +131,7 @@ export function refusalPage(
   facts: {
     readonly title: string
     readonly message: string
-    readonly status: 400 | 403 | 404 | 422 | 429 | 503
+    readonly status: ContentfulStatusCode
     readonly returnTo?: string | undefined
   },
 ): Page {
