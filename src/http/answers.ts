@@ -56,6 +56,8 @@ export function answerError(c: Context, error: unknown, log: Log): Response {
   }
   if (error instanceof OAuthError) return answerOAuthError(c, error)
   if (error instanceof HTTPException) return error.getResponse()
+  // nobody hears this
+  if (isCallerGone(error)) return c.body(null, 400)
   log.error({ error: describe(error), method: c.req.method, route: c.req.routePath }, 'unexpected')
   const detail = 'Something went wrong on our side. Try again; if it goes on, tell the operators.'
   if (isOAuth) return answerOAuthError(c, new OAuthError('server_error', detail))
@@ -70,6 +72,12 @@ export function answerError(c: Context, error: unknown, log: Log): Response {
     500,
     problemType,
   )
+}
+
+/** Node's own error for a caller that hung up before its body was whole; the database's come translated. */
+function isCallerGone(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return error.code === 'ECONNRESET' && error.message === 'aborted'
 }
 
 /** An operation behind an OAuth endpoint may refuse with a code of ours: the nearest of theirs. */

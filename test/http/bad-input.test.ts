@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { useTestBroker } from '../support/broker.ts'
 import { type Answer, type Client, call, signIn } from '../support/client.ts'
@@ -115,6 +117,25 @@ describe('a body', () => {
   it('that is too large is refused, and the connection closed', async () => {
     const status = await rawPost(`${broker.url}/v1/requests`, alice.token, 200_000)
     expect(status).toEqual({ status: 413, connection: 'close' })
+  })
+
+  it.each([
+    ['a length', 'Content-Length: 500\r\n\r\n{"role":'],
+    ['chunks', 'Transfer-Encoding: chunked\r\n\r\n8\r\n{"role":'],
+  ])('that breaks off, announced with %s, is no fault of the broker', async (_, rest) => {
+    const before = broker.logLines.length
+    const { port } = new URL(broker.url)
+    const socket = connect(Number(port), '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(
+      `POST /v1/requests HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${alice.token}\r\nContent-Type: application/json\r\n${rest}`,
+    )
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    socket.destroy()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect((await alice.get('/v1/me')).status).toBe(200)
+    const errors = broker.logLines.slice(before).filter((line) => line.includes('"error"'))
+    expect(errors).toEqual([])
   })
 
   it('that polluted a prototype changes nothing', async () => {
