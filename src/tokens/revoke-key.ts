@@ -6,6 +6,7 @@ import type { Transaction } from '../database/index.ts'
 import { issuedTokenTable } from '../database/schema/grants.ts'
 import { HallpassError } from '../errors.ts'
 import { operate } from '../operation.ts'
+import { checkSigningKeys } from './check-signing-keys.ts'
 import { type GeneratedKey, generateKey } from './generate-key.ts'
 import {
   insertKey,
@@ -14,6 +15,7 @@ import {
   requireKeyKeeper,
   type SigningKey,
   signingKeys,
+  storedKey,
 } from './key-store.ts'
 
 /** What taking a leaked key back did. */
@@ -30,21 +32,23 @@ const revocationsAtOnce = 5_000
 
 /**
  * Takes a leaked key back: out of the key set at once, its private part forgotten, its live tokens revoked, and
- * another key in its place. Throws `not_found` for a kid that never was, `not_permitted` for one revoked before.
+ * another key in its place. Throws `not_found` for a kid that never was, `not_permitted` for one revoked before,
+ * `cannot_decide` with another master key than the brokers'.
  */
 export async function revokeKey(
   ctx: OperationContext,
   input: { readonly kid: string },
 ): Promise<KeyRevocation> {
   requireKeyKeeper(ctx)
+  if ((await ctx.database.read((db) => storedKey(db, input.kid))) === undefined) throw noSuchKey()
+  // the replacement must be one that the brokers can open
+  await checkSigningKeys(ctx, { except: input.kid })
   const replacement = await generateKey(ctx.tokenAlgorithm)
   return operate(ctx, 'revoke-key', async (tx) => {
     await lockSigningKeys(tx, 'update')
     const keys = await signingKeys(tx.db)
     const key = keys.find(({ kid }) => kid === input.kid)
-    if (key === undefined) {
-      throw new HallpassError('not_found', 'There is no such key. See: hallpass keys list')
-    }
+    if (key === undefined) throw noSuchKey()
     if (key.state === 'revoked') {
       throw new HallpassError('not_permitted', 'This key was revoked before.')
     }
@@ -63,6 +67,10 @@ export async function revokeKey(
     })
     return { kid: key.kid, tokensRevoked, activeKid }
   })
+}
+
+function noSuchKey(): HallpassError {
+  return new HallpassError('not_found', 'There is no such key. See: hallpass keys list')
 }
 
 /** Keeps one key active and one next. Returns the active one's kid. */

@@ -1,6 +1,7 @@
 import { appendEntry } from '../audit/index.ts'
 import type { OperationContext } from '../context.ts'
 import { operate } from '../operation.ts'
+import { checkSigningKeys } from './check-signing-keys.ts'
 import { generateKey } from './generate-key.ts'
 import {
   insertKey,
@@ -26,7 +27,8 @@ export interface Rotation {
 
 /**
  * The next key signs from now on, the one before retires, and a new next key is published. With
- * `onlyWhenDue` (the job) nothing happens before the active key is 30 days old: the answer is null.
+ * `onlyWhenDue` (the job) nothing happens before the active key is 30 days old: the answer is null. Throws `cannot_decide` with another master key
+ * than the brokers'.
  */
 export async function rotateKeys(
   ctx: OperationContext,
@@ -36,6 +38,8 @@ export async function rotateKeys(
   if (input.onlyWhenDue && !isDue(ctx, await ctx.database.read((db) => signingKeys(db)))) {
     return null
   }
+  // a key sealed with another master key than the brokers have would stop them once it is to sign
+  await checkSigningKeys(ctx)
   const made = await generateKey(ctx.tokenAlgorithm)
   return operate(ctx, 'rotate-keys', async (tx) => {
     await lockSigningKeys(tx, 'update')
