@@ -84,7 +84,9 @@ class Reader {
     }
     if (file === undefined) return direct
     try {
-      return readFileSync(file, 'utf8').trim()
+      const value = readFileSync(file, 'utf8').trim()
+      if (value !== '') return value
+      return this.fault(`${variable}_FILE`, 'names a file that is empty; write the secret into it')
     } catch {
       return this.fault(
         `${variable}_FILE`,
@@ -122,11 +124,9 @@ class Reader {
   cidrs(variable: string): readonly string[] {
     const parts = (this.text(variable) ?? '').split(/[\s,]+/).filter((part) => part !== '')
     for (const part of parts) {
-      const [address = '', prefix] = part.split('/')
+      const [, address = '', prefix = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(part) ?? []
       const family = isIP(address)
-      const bits = prefix === undefined ? 0 : Number(prefix)
-      const isGood =
-        family !== 0 && Number.isInteger(bits) && bits >= 0 && bits <= (family === 6 ? 128 : 32)
+      const isGood = family !== 0 && Number(prefix) <= (family === 6 ? 128 : 32)
       if (!isGood)
         this.fault(
           variable,
@@ -158,11 +158,15 @@ function readIssuer(reader: Reader, port: number): string {
   const value = reader.url('HALLPASS_ISSUER', ['http:', 'https:'])
   if (value === undefined) return `http://localhost:${port}`
   const url = new URL(value)
-  if (url.search !== '' || url.hash !== '' || url.username !== '') {
+  if (/[?#@]/.test(value)) {
     reader.fault(
       'HALLPASS_ISSUER',
       'must have no query, fragment or credentials (RFC 8414 section 2)',
     )
+  }
+  // __Host- cookies are the whole host's: another application below it would be sent them too
+  if (url.pathname.replace(/\/+$/, '') !== '') {
+    reader.fault('HALLPASS_ISSUER', 'must have no path; give Hallpass a host name of its own')
   }
   if (url.protocol === 'http:' && !isLoopbackHost(url.hostname)) {
     reader.fault('HALLPASS_ISSUER', 'must be https, unless it is a loopback address')
@@ -172,6 +176,10 @@ function readIssuer(reader: Reader, port: number): string {
 
 function readIdentityProvider(reader: Reader): IdentityProviderConfig | undefined {
   const issuer = reader.url('HALLPASS_OIDC_ISSUER', ['http:', 'https:'])
+  const provider = issuer === undefined ? undefined : new URL(issuer)
+  if (provider?.protocol === 'http:' && !isLoopbackHost(provider.hostname)) {
+    reader.fault('HALLPASS_OIDC_ISSUER', 'must be https, unless it is a loopback address')
+  }
   const clientId = reader.text('HALLPASS_OIDC_CLIENT_ID')
   const clientSecret = reader.secret('HALLPASS_OIDC_CLIENT_SECRET')
   const groupsClaim = reader.text('HALLPASS_OIDC_GROUPS_CLAIM') ?? 'groups'

@@ -150,10 +150,31 @@ describe('faults', () => {
     ['a query', 'https://access.example.com/?tenant=1'],
     ['a fragment', 'https://access.example.com/#top'],
     ['credentials', 'https://user:pass@access.example.com'],
+    ['an empty query', 'https://access.example.com/?'],
+    ['a password alone', 'https://:pass@access.example.com'],
     ['no scheme', 'access.example.com'],
+    ['a path, where pages and cookies would not be its own', 'https://example.com/access'],
   ])('name an issuer with %s', (_, issuer) => {
     expect(faultsOf({ ...production, HALLPASS_ISSUER: issuer })[0]?.variable).toBe(
       'HALLPASS_ISSUER',
+    )
+  })
+
+  it.each(['10.0.0.0/', '10.0.0.0/8/9', '10.0.0.0/1e1', '10.0.0.0/ 8', '10.0.0.0/33', '::/129'])(
+    'name a network that would mean more than it says (%s)',
+    (network) => {
+      const faults = faultsOf({ ...production, HALLPASS_TRUSTED_PROXIES: network })
+      expect(faults[0]?.variable).toBe('HALLPASS_TRUSTED_PROXIES')
+    },
+  )
+
+  it('name an identity provider that is reached without TLS, but on this very machine', () => {
+    const over = (issuer: string) => ({ ...production, HALLPASS_OIDC_ISSUER: issuer })
+    expect(faultsOf(over('http://id.example.com')).map(({ variable }) => variable)).toEqual([
+      'HALLPASS_OIDC_ISSUER',
+    ])
+    expect(read(over('http://localhost:5556/dex')).identityProvider?.issuer).toBe(
+      'http://localhost:5556/dex',
     )
   })
 
@@ -190,6 +211,14 @@ describe('secrets from files', () => {
   it('are refused next to the variable itself', () => {
     const faults = faultsOf({ ...production, HALLPASS_MASTER_KEY_FILE: join(folder, 'key') })
     expect(faults[0]?.message).toContain('keep one of them')
+  })
+
+  it('name the file variable when the file is empty', () => {
+    const file = join(folder, 'empty')
+    writeFileSync(file, '\n')
+    const { HALLPASS_OIDC_CLIENT_SECRET: _, ...rest } = production
+    const faults = faultsOf({ ...rest, HALLPASS_OIDC_CLIENT_SECRET_FILE: file })
+    expect(faults.map(({ variable }) => variable)).toContain('HALLPASS_OIDC_CLIENT_SECRET_FILE')
   })
 
   it('name the file variable when the file cannot be read', () => {
