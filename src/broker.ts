@@ -129,7 +129,7 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
   await ensureSigningKeys(startContext)
   await ensureAuditKey(services, (sealed) => isSealedWithOlderKey(services.secretBox, sealed))
   const stored = await storeCatalogFile(startContext, config.catalogFile ?? exampleCatalogFile)
-  metrics.setCatalogReverted(stored.outcome === 'reverted')
+  metrics.tellCatalogFile(stored.outcome)
 
   outbox = createOutbox({ services, notifiers: notifiersOf(config, options) })
   await outbox.start()

@@ -142,11 +142,15 @@ async function catalogFinding(ctx: OperationContext, config: Config): Promise<Fi
   const { status, version, faults } = await catalogFileStatus(ctx, file)
   const [first] = faults
   if (first !== undefined) {
+    const effect =
+      version === undefined
+        ? 'the broker does not start with it'
+        : `it changes nothing, version ${version} stays in force`
     return {
       check: 'catalog',
       status: 'fault',
       code: 'catalog_faults',
-      message: `${file} has ${faults.length} fault(s), the first at line ${first.line}: ${first.message} See: hallpass catalog check ${file}`,
+      message: `${file} has ${faults.length} fault(s), so ${effect}. The first is at line ${first.line}: ${first.message} See: hallpass catalog check ${file}`,
     }
   }
   if (status === 'in_force') return ok('catalog', `${file} is in force, as version ${version}.`)

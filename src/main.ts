@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs'
 import { startBroker } from './broker.ts'
-import { type Config, ConfigurationError, readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import { systemClock } from './context.ts'
 import { createLog } from './log.ts'
+import { startFailure } from './start-failure.ts'
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
 }
 
 function fail(error: unknown): never {
-  const message = error instanceof Error ? error.message : 'Hallpass could not start.'
-  process.stderr.write(`${message}\n`)
-  process.exit(error instanceof ConfigurationError ? 2 : 1)
+  const { text, exitCode } = startFailure(error)
+  process.stderr.write(`${text}\n`)
+  process.exit(exitCode)
 }
 
 function introduce(config: Config): void {

@@ -10,8 +10,8 @@ export interface Metrics {
   readonly registry: Registry
   /** Counts minted tokens, then passes on. */
   observe(next: UseObserver | undefined): UseObserver
-  /** Whether this replica's catalog file equals an older version than the one in force. */
-  setCatalogReverted(isReverted: boolean): void
+  /** How this replica's catalog file stood to the one in force when it started. */
+  tellCatalogFile(outcome: 'applied' | 'unchanged' | 'reverted' | 'faulty'): void
   /** Tells how recording of use fares when scraped. Call once. */
   watchUses(status: () => UseRecorderStatus): void
   /** Gauges that read the database when scraped. Call once. */
@@ -30,9 +30,17 @@ export function createMetrics(): Metrics {
     help: '1 when this replica’s catalog file equals an older version than the one in force',
     registers: [registry],
   })
+  const faulty = new Gauge({
+    name: 'hallpass_catalog_faulty',
+    help: '1 when this replica’s catalog file has faults, so that the version in force stayed',
+    registers: [registry],
+  })
   return {
     registry,
-    setCatalogReverted: (isReverted) => reverted.set(isReverted ? 1 : 0),
+    tellCatalogFile: (outcome) => {
+      reverted.set(outcome === 'reverted' ? 1 : 0)
+      faulty.set(outcome === 'faulty' ? 1 : 0)
+    },
     observe: (next) => ({
       observeMint: (use) => {
         mints.inc()

@@ -3,10 +3,10 @@ import { appendEntry } from '../audit/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
 import { catalogVersionTable } from '../database/schema/catalog.ts'
-import { HallpassError } from '../errors.ts'
+import { HallpassError, type InputFault } from '../errors.ts'
 import { operate } from '../operation.ts'
 import { type CatalogText, readCatalogFile } from './catalog-file.ts'
-import type { CatalogWarning } from './finding.ts'
+import type { CatalogFault, CatalogWarning } from './finding.ts'
 import { parseCatalog } from './parse-catalog.ts'
 import { type StoredStanding, storedStanding } from './stored-standing.ts'
 
@@ -17,9 +17,10 @@ export interface AppliedCatalog {
   readonly version: number
   /**
    * `applied` made a new version; `unchanged` is in force already; `reverted` equals an older version, so
-   * the one in force stays (only a booting replica gets this answer).
+   * the one in force stays; `faulty` does not check, and the one in force stays (only a booting replica gets
+   * these two answers).
    */
-  readonly outcome: 'applied' | 'unchanged' | 'reverted'
+  readonly outcome: 'applied' | 'unchanged' | 'reverted' | 'faulty'
   readonly warnings: readonly CatalogWarning[]
 }
 
@@ -55,17 +56,23 @@ export async function applyCatalog(
 
 /**
  * What a booting replica does with its own file: stores it only if that content was never stored. One that
- * equals an older version leaves the one in force, and says so in the log as `catalog_reverted`.
+ * equals an older version leaves the one in force, and says so in the log as `catalog_reverted`. One with
+ * faults changes nothing: the replica starts under the catalog in force and says `catalog_faults`, so that a
+ * slip in a file never keeps the company out. Where none is in force yet, every fault is thrown at once.
  */
 export async function storeCatalogFile(
   ctx: OperationContext,
   path: string,
 ): Promise<AppliedCatalog> {
   const text = readCatalogFile(path)
+  const { faults, warnings } = parse(ctx, text)
   const applied = await operate(ctx, 'apply-catalog', async (tx): Promise<AppliedCatalog> => {
     if (ctx.actor.kind !== 'operator' && ctx.actor.kind !== 'job') throw notPermitted()
-    const warnings = check(ctx, text)
     const { inForce, lastWith, hash } = await standing(tx, text)
+    if (faults.length > 0) {
+      if (inForce === undefined) throw faulty(`The catalog ${path}`, faults)
+      return { version: inForce.version, outcome: 'faulty', warnings }
+    }
     if (inForce?.contentHash === hash) {
       return { version: inForce.version, outcome: 'unchanged', warnings }
     }
@@ -75,13 +82,28 @@ export async function storeCatalogFile(
     const version = await store(tx, ctx, text, hash, (inForce?.version ?? 0) + 1, false)
     return { version, outcome: 'applied', warnings }
   })
-  if (applied.outcome === 'reverted') {
-    ctx.log.warn(
-      { code: 'catalog_reverted', version: applied.version, path },
+  sayWhatStays(ctx, path, applied, faults)
+  return applied
+}
+
+function sayWhatStays(
+  { log }: Pick<OperationContext, 'log'>,
+  path: string,
+  { outcome, version }: AppliedCatalog,
+  faults: readonly CatalogFault[],
+): void {
+  if (outcome === 'reverted') {
+    log.warn(
+      { code: 'catalog_reverted', version, path },
       'the catalog file equals an older version; the one in force stays. Go back with: hallpass catalog apply FILE --force',
     )
   }
-  return applied
+  if (outcome === 'faulty') {
+    log.error(
+      { code: 'catalog_faults', version, path, faults: faults.map(placed) },
+      'the catalog file has faults and changes nothing; the one in force stays. Mend it, see: hallpass catalog check FILE',
+    )
+  }
 }
 
 function notPermitted(): HallpassError {
@@ -92,22 +114,25 @@ function notPermitted(): HallpassError {
   )
 }
 
+function parse(ctx: OperationContext, text: CatalogText) {
+  return parseCatalog(text.content, { issuer: ctx.issuer, readFile: (path) => text.files[path] })
+}
+
 function check(ctx: OperationContext, text: CatalogText): readonly CatalogWarning[] {
-  const { faults, warnings } = parseCatalog(text.content, {
-    issuer: ctx.issuer,
-    readFile: (path) => text.files[path],
-  })
+  const { faults, warnings } = parse(ctx, text)
   if (faults.length === 0) return warnings
-  throw new HallpassError(
-    'invalid_input',
-    `The catalog has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}, so nothing was changed.`,
-    {
-      errors: faults.map(({ line, column, pointer, message }) => ({
-        pointer,
-        message: `line ${line}, column ${column}: ${message}`,
-      })),
-    },
-  )
+  throw faulty('The catalog', faults)
+}
+
+function faulty(what: string, faults: readonly CatalogFault[]): HallpassError {
+  const count = faults.length === 1 ? 'a fault' : `${faults.length} faults`
+  return new HallpassError('invalid_input', `${what} has ${count}, so nothing was changed.`, {
+    errors: faults.map((fault): InputFault => ({ pointer: fault.pointer, message: placed(fault) })),
+  })
+}
+
+function placed({ line, column, message }: CatalogFault): string {
+  return `line ${line}, column ${column}: ${message}`
 }
 
 /** Waits for its turn among replicas, then sees what is stored. */

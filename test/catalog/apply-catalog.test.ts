@@ -229,16 +229,47 @@ describe('the file of a booting replica', () => {
     })
   })
 
-  it('changes nothing when it has faults', async () => {
+  it('changes nothing when it has faults, and is told loudly by a replica that starts all the same', async () => {
     await applyCatalog(test.asOperator(), { content: first })
     const path = fileWith('version: 1\nteams: {}\n')
-    expect(await refusalOf(storeCatalogFile(test.asJob('start'), path))).toMatchObject({
-      code: 'invalid_input',
+    expect(await storeCatalogFile(test.asJob('start'), path)).toMatchObject({
+      version: 1,
+      outcome: 'faulty',
     })
     expect(await maxDuration()).toBe(28_800)
+    expect(await rowsOf('catalog_version')).toHaveLength(1)
     expect((await catalogFileStatus(test.services, path)).faults).toMatchObject([
       { code: 'unknown_key', line: 2, column: 1 },
     ])
+    const told = test.logLines.map((line) => JSON.parse(line)).at(-1)
+    expect(told).toMatchObject({ level: 'error', code: 'catalog_faults', version: 1, path })
+    expect(told.faults).toMatchObject([expect.stringMatching(/^line 2, column 1: .*teams/)])
+    expect(told.message).toContain('hallpass catalog check')
+  })
+
+  it('does not start the first replica when it has faults, and names each of them', async () => {
+    const path = fileWith('version: 1\nteams: {}\nrules: {}\n')
+    const refusal = await refusalOf(storeCatalogFile(test.asJob('start'), path))
+    expect(refusal).toMatchObject({ code: 'invalid_input' })
+    expect(refusal.message).toContain(path)
+    expect(refusal.options.errors).toMatchObject([
+      { message: expect.stringMatching(/^line 2, column 1: /) },
+      { message: expect.stringMatching(/^line 3, column 1: /) },
+    ])
+    expect(await rowsOf('catalog_version')).toHaveLength(0)
+  })
+
+  it('does not hinder a restart when what is in force no longer suits a stricter check', async () => {
+    const content = withPart('https://api.example.com', 'http://localhost:8080')
+    await test.services.database.read((db) =>
+      db.execute(sql`insert into catalog_version
+        (version, content, files, content_hash, applied_at, applied_by)
+        values (1, ${content}, '{}', 'x', now(), '{}')`),
+    )
+    expect(await storeCatalogFile(test.asJob('start'), fileWith(content))).toMatchObject({
+      version: 1,
+      outcome: 'faulty',
+    })
   })
 
   it('is asked for by name when it is not there', async () => {
