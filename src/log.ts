@@ -13,15 +13,16 @@ const secretMembers = [
   'password',
   'secret',
   'token',
-  'code',
   'code_verifier',
   'master_key',
 ]
 
+/** At the top level `code` is what went wrong; below, it is an OAuth client's. */
+const nestedSecretMembers = [...secretMembers, 'code']
+
 /** Secrets have shapes of their own; whatever looks like one is blacked out in every string. */
 const secretShapes = [
-  /hps_[A-Za-z0-9_-]{20,}/g,
-  /hpc_[A-Za-z0-9_-]{20,}/g,
+  /hp[a-z]_[A-Za-z0-9_-]{20,}/g,
   /whsec_[A-Za-z0-9+/=]{20,}/g,
   /xox[a-z]-[A-Za-z0-9-]{10,}/g,
   /eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g,
@@ -45,7 +46,10 @@ export function createLog(
       formatters: { level: (label) => ({ level: label }) },
       messageKey: 'message',
       redact: {
-        paths: secretMembers.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+        paths: [
+          ...secretMembers,
+          ...nestedSecretMembers.flatMap((name) => [`*.${name}`, `*.*.${name}`]),
+        ],
         censor: '[redacted]',
       },
     },

@@ -28,6 +28,9 @@ describe('the log', () => {
 
   it.each([
     ['a session token', `hps_${'x'.repeat(43)}`],
+    ['a client secret', `hpk_${'x'.repeat(43)}`],
+    ['a browser’s cookie', `hpb_${'x'.repeat(43)}`],
+    ['an authorization code', `hpc_${'x'.repeat(43)}`],
     ['a JWT', jwt],
     ['a webhook secret', `whsec_${'A'.repeat(32)}`],
     ['a Slack token', 'xoxb-1234567890-abcdef'],
@@ -38,6 +41,14 @@ describe('the log', () => {
     )
     expect(text).not.toContain(secret)
     expect(text).toContain('[redacted]')
+  })
+
+  it('tells the stable code of what went wrong, and no OAuth client’s code', () => {
+    const line = logged((log) => log.warn({ code: 'catalog_reverted', body: { code: 'abc' } }, 'x'))
+    expect(JSON.parse(line)).toMatchObject({
+      code: 'catalog_reverted',
+      body: { code: '[redacted]' },
+    })
   })
 
   it('leaves the host of a database URL readable', () => {
