@@ -1,14 +1,19 @@
 import { HallpassError } from '../errors.ts'
 
+/** Beside classes 08, 28, 53 and 58: connection, authorization, resources, the server's own system. */
 const unreachableSqlStates = new Set([
-  '53300',
+  '25006',
+  '25P03',
+  '3D000',
   '55P03',
   '57014',
   '57P01',
   '57P02',
   '57P03',
-  '25006',
+  '57P04',
+  '57P05',
 ])
+const unreachableClasses = /^(08|28|53|58)[0-9A-Z]{3}$/
 const unreachableSystemCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -17,6 +22,7 @@ const unreachableSystemCodes = new Set([
   'EPIPE',
   'ETIMEDOUT',
   'EHOSTUNREACH',
+  'ENETUNREACH',
   'EAI_AGAIN',
 ])
 
@@ -46,7 +52,9 @@ function driverFacts(error: unknown): DriverFacts {
 function isUnreachable({ code, message }: DriverFacts): boolean {
   if (code !== undefined) {
     return (
-      unreachableSqlStates.has(code) || unreachableSystemCodes.has(code) || code.startsWith('08')
+      unreachableSqlStates.has(code) ||
+      unreachableSystemCodes.has(code) ||
+      unreachableClasses.test(code)
     )
   }
   return /connection terminated|timeout exceeded when trying to connect|query read timeout|client has encountered a connection error|cannot use a pool after calling end|not queryable/i.test(
