@@ -1,6 +1,11 @@
 import { appendEntry } from './audit/index.ts'
 import type { OperationContext } from './context.ts'
-import { beginIdempotent, completeIdempotent, type Transaction } from './database/index.ts'
+import {
+  beginIdempotent,
+  completeIdempotent,
+  type Queryable,
+  type Transaction,
+} from './database/index.ts'
 import { HallpassError, OAuthError, type RefusalFacts } from './errors.ts'
 
 /**
@@ -27,6 +32,19 @@ export async function operate<T>(
     if (refusal !== undefined) await auditRefusal(ctx, action, refusal)
     throw error
   }
+}
+
+/**
+ * Runs an analysis that stores nothing: a plain read, or, where the call carries an Idempotency-Key, an operation
+ * whose answer is kept for a repetition.
+ */
+export async function look<T>(
+  ctx: OperationContext,
+  action: string,
+  work: (db: Queryable) => Promise<T>,
+): Promise<T> {
+  if (ctx.idempotency === undefined) return ctx.database.read(work)
+  return operate(ctx, action, (tx) => work(tx.db))
 }
 
 /** Refuses to decide while this replica's clock is more than 2 s from the database's, or unmeasured. */

@@ -10,6 +10,7 @@ import type { OperationContext } from '../context.ts'
 import type { Queryable } from '../database/index.ts'
 import { HallpassError } from '../errors.ts'
 import { actorFacts, subjectFacts } from '../identity/index.ts'
+import { look } from '../operation.ts'
 
 export interface ExplainInput extends Pick<OpenAsk, 'role' | 'scopes' | 'durationSeconds'> {
   /** Whose ask; the actor's own when left out. */
@@ -28,7 +29,7 @@ export async function explainAccess(
   ctx: OperationContext,
   input: ExplainInput,
 ): Promise<Explanation> {
-  return ctx.database.read(async (db) => {
+  return look(ctx, 'explain-access', async (db) => {
     const catalog = await catalogInForce(db)
     const id = subjectIdOf(input.subject ?? ctx.actor.id)
     await requireRight(db, ctx, catalog, id)

@@ -3,6 +3,7 @@ import type { OperationContext } from '../context.ts'
 import type { Queryable } from '../database/index.ts'
 import type { Reason } from '../errors.ts'
 import { actorFacts } from '../identity/index.ts'
+import { look } from '../operation.ts'
 import { type AskInput, readAsk, startTimeFault } from './ask-input.ts'
 import { breakGlassUnreviewed, lackOfReviewers } from './ask-refusals.ts'
 import { draftRequest, isGranting } from './draft-request.ts'
@@ -30,7 +31,7 @@ export async function previewRequest(
   input: AskInput,
 ): Promise<RequestPreview> {
   const ask = readAsk(input)
-  return ctx.database.read(async (db) => {
+  return look(ctx, 'preview-request', async (db) => {
     const subject = await actorFacts(db, ctx)
     const catalog = await catalogInForce(db)
     const now = ctx.clock.now()
