@@ -2,6 +2,7 @@ import * as openid from 'openid-client'
 import { isTransactionOpen } from '../database/index.ts'
 import { HallpassError } from '../errors.ts'
 import { isLoopbackUrl } from './loopback.ts'
+import { joinedClaims, saysBoth } from './provider-identity.ts'
 
 export interface IdentityProviderSettings {
   readonly issuer: string
@@ -30,7 +31,10 @@ export interface IdentityProvider {
    * Redeems the provider's answer and returns its verified claims. Throws `cannot_decide` when the provider
    * cannot be reached and SignInRejected when its answer does not hold.
    */
-  claimsOf(parameters: URLSearchParams, secrets: SignInSecrets): Promise<Record<string, unknown>>
+  claimsOf(
+    parameters: URLSearchParams,
+    secrets: SignInSecrets,
+  ): Promise<Readonly<Record<string, unknown>>>
 }
 
 /** The provider's answer does not hold, or it said no. `reason` is a code, never text from outside. */
@@ -109,7 +113,7 @@ async function redeem(
   settings: IdentityProviderSettings,
   parameters: URLSearchParams,
   { state, nonce, codeVerifier }: SignInSecrets,
-): Promise<Record<string, unknown>> {
+): Promise<Readonly<Record<string, unknown>>> {
   const callback = new URL(settings.redirectUri)
   callback.search = parameters.toString()
   const tokens = await openid.authorizationCodeGrant(config, callback, {
@@ -120,11 +124,11 @@ async function redeem(
   })
   const claims = tokens.claims()
   if (claims === undefined) throw new SignInRejected('id_token_missing')
-  if (claims.email !== undefined && claims[settings.groupsClaim] !== undefined) return claims
+  if (saysBoth(claims) && claims[settings.groupsClaim] !== undefined) return claims
   if (config.serverMetadata().userinfo_endpoint === undefined) return claims
   // OpenID Connect Core §5.4: with a code, claims of scopes come from the UserInfo endpoint
   const userInfo = await openid.fetchUserInfo(config, tokens.access_token, claims.sub)
-  return { ...userInfo, ...claims }
+  return joinedClaims(claims, userInfo)
 }
 
 function unreachable(cause: unknown): HallpassError {

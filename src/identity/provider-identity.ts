@@ -36,15 +36,33 @@ export function identityOf(
         'Your identity provider has not verified your e-mail address. Verify it there first.',
     }
   }
-  const address = email.toLowerCase()
-  // nothing that could be taken for a workload, a path or another address
-  if (address.length > 254 || !/^[a-z0-9!#$%&'*+=?^_`{|}~.-]+@[a-z0-9.-]+$/.test(address)) {
+  // nothing that could be taken for a workload, a path or another address; judged before it is lower-cased, which
+  // makes plain letters of some that are not
+  if (email.length > 254 || !/^[A-Za-z0-9!#$%&'*+=?^_`{|}~.-]+@[A-Za-z0-9.-]+$/.test(email)) {
     return {
       code: 'email_unusable',
       message: 'Your e-mail address holds characters that Hallpass does not take.',
     }
   }
+  const address = email.toLowerCase()
   return { issuer, providerSubject: sub, email: address, groups: groupsIn(claims[groupsClaim]) }
+}
+
+type Claims = Readonly<Record<string, unknown>>
+
+/**
+ * What the ID token and the UserInfo endpoint say together; the ID token has the last word. An e-mail and whether
+ * it is verified come from one of them: one's verification says nothing of the other's address.
+ */
+export function joinedClaims(idToken: Claims, userInfo: Claims): Claims {
+  const { email, email_verified } =
+    saysBoth(idToken) || userInfo.email === undefined ? idToken : userInfo
+  return { ...userInfo, ...idToken, email, email_verified }
+}
+
+/** Whether these claims say of an e-mail whether it is verified. */
+export function saysBoth({ email, email_verified }: Claims): boolean {
+  return email !== undefined && email_verified !== undefined
 }
 
 function groupsIn(claim: unknown): readonly string[] {

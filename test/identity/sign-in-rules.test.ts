@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judgeRedemption } from '../../src/identity/code-redemption.ts'
 import { judgePin } from '../../src/identity/pin.ts'
-import { identityOf } from '../../src/identity/provider-identity.ts'
+import { identityOf, joinedClaims } from '../../src/identity/provider-identity.ts'
 import { isLastSeenStale, isSessionLive } from '../../src/identity/session.ts'
 import { factsOf, subjectKind } from '../../src/identity/subject.ts'
 
@@ -104,6 +104,8 @@ describe('identityOf', () => {
     '../alice@example.com',
     'alice@example.com,bob@example.com',
     'аlice@example.com',
+    // the Kelvin sign, whose lower case is a plain k
+    'mi\u212Ae@example.com',
     'alice@',
     '@example.com',
     `${'a'.repeat(250)}@example.com`,
@@ -111,6 +113,22 @@ describe('identityOf', () => {
     expect(identityOf('i', { ...claims, email }, 'groups')).toMatchObject({
       code: 'email_unusable',
     })
+  })
+
+  it.each([
+    ['the ID token, when it says both', { email: 'a@x.com', email_verified: true }, 'a@x.com'],
+    ['the other, when it leaves one out', { email: 'a@x.com' }, 'b@x.com'],
+    ['the other, when it says nothing of the address', { email_verified: true }, 'b@x.com'],
+  ])('takes an e-mail and its verification from one source: %s', (_name, idToken, email) => {
+    const userInfo = { sub: 'p', email: 'b@x.com', email_verified: false, groups: ['g'] }
+    const joined = joinedClaims({ sub: 'p', ...idToken }, userInfo)
+    expect(joined).toMatchObject({ sub: 'p', email, groups: ['g'] })
+    expect(joined.email_verified).toBe(email === 'a@x.com')
+  })
+
+  it('leaves an unverified e-mail of the ID token unverified when there is no other', () => {
+    const joined = joinedClaims({ sub: 'p', email: 'a@x.com' }, { sub: 'p', email_verified: true })
+    expect(identityOf('i', joined, 'groups')).toMatchObject({ code: 'email_unverified' })
   })
 
   it.each([undefined, '', 7, null, ['a@example.com']])('misses the e-mail in %j', (email) => {
