@@ -9,7 +9,7 @@ import { endSessionsOf, ensureSubject, lockSubject } from '../identity/index.ts'
 import { cancelRequestsOf } from './cancel-requests-of.ts'
 import { endLiveGrants } from './end-live-grants.ts'
 import { mayGovernSubjects } from './grant-rights.ts'
-import { isNamedIn } from './known-subject.ts'
+import { isNamedIn, subjectIdOf } from './known-subject.ts'
 import { revokeAllTokens } from './revoke-all-tokens.ts'
 import { standingOf } from './standing.ts'
 
@@ -26,15 +26,17 @@ export interface EndedSubject {
 export async function lockAccounts(
   tx: Transaction,
   ctx: OperationContext,
-  subjectId: string,
+  written: string,
 ): Promise<readonly string[]> {
+  const subjectId = subjectIdOf(written)
   const { catalog, standing } = await standingOf(tx.db, ctx)
+  const isKnownSubject = await isKnown(tx.db, catalog, subjectId)
   if (!mayGovernSubjects(catalog, standing)) {
     throw new HallpassError('not_permitted', 'Only admins may act on a whole subject.', {
-      refusal: { subject: subjectId },
+      refusal: isKnownSubject ? { subject: subjectId } : {},
     })
   }
-  if (!(await isKnown(tx.db, catalog, subjectId))) {
+  if (!isKnownSubject) {
     throw new HallpassError(
       'not_found',
       'There is no such subject. Check the spelling; a workload is `workload:NAME`.',

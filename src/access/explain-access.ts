@@ -11,6 +11,7 @@ import type { Queryable } from '../database/index.ts'
 import { HallpassError } from '../errors.ts'
 import { actorFacts, subjectFacts } from '../identity/index.ts'
 import { look } from '../operation.ts'
+import { subjectIdOf } from './known-subject.ts'
 
 export interface ExplainInput extends Pick<OpenAsk, 'role' | 'scopes' | 'durationSeconds'> {
   /** Whose ask; the actor's own when left out. */
@@ -52,9 +53,4 @@ async function requireRight(
     'not_permitted',
     'Only admins may have another subject’s access explained. Ask about your own, or ask an admin.',
   )
-}
-
-/** People are known by the lower-cased address. */
-function subjectIdOf(text: string): string {
-  return text.includes('@') ? text.toLowerCase() : text
 }

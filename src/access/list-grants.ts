@@ -5,6 +5,7 @@ import { idOfCursor, type Page, pageOf } from './cursor.ts'
 import type { GrantState } from './grant.ts'
 import { type GrantVisibility, visibleGrants } from './grant-rights.ts'
 import { type GrantView, grantView, lastUsedAtColumn } from './grant-view.ts'
+import { subjectIdOf } from './known-subject.ts'
 import { standingOf } from './standing.ts'
 import { isStoredLive } from './sweep-grants.ts'
 
@@ -38,7 +39,7 @@ export async function listGrants(
         and(
           isVisible(visibility),
           before === undefined ? undefined : lt(id, before),
-          filter.subject === undefined ? undefined : eq(subject, filter.subject),
+          filter.subject === undefined ? undefined : eq(subject, subjectIdOf(filter.subject)),
           filter.resource === undefined ? undefined : eq(resource, filter.resource),
           filter.state === undefined ? undefined : isInState(filter.state, now),
         ),

@@ -16,6 +16,7 @@ import type { Queryable } from '../database/index.ts'
 import { accessRequestTable, reviewTable } from '../database/schema/access.ts'
 import { actorFacts } from '../identity/index.ts'
 import { cursorOf, idOfCursor, type Page } from './cursor.ts'
+import { subjectIdOf } from './known-subject.ts'
 import { isStoredPending, loadFacts, requestOf } from './load-request.ts'
 import type { RequestState } from './request.ts'
 import { type RequestView, requestView } from './request-view.ts'
@@ -95,7 +96,9 @@ function listName({ actor }: OperationContext, filter: RequestFilter): string {
 
 function isFiltered(filter: RequestFilter, now: Date): SQL | undefined {
   return and(
-    filter.subject === undefined ? undefined : eq(accessRequestTable.subject, filter.subject),
+    filter.subject === undefined
+      ? undefined
+      : eq(accessRequestTable.subject, subjectIdOf(filter.subject)),
     filter.state === undefined ? undefined : isInState(filter.state, now),
     filter.isToReview === true
       ? or(isInState('pending', now), eq(accessRequestTable.afterReview, 'open'))

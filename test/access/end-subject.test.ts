@@ -32,6 +32,20 @@ async function signIn(fixture: GrantFixture, subject: string): Promise<string> {
 }
 
 describe('revoking a subject', () => {
+  it('finds a person however the address is written: it is known lower-cased', async () => {
+    const fixture = use()
+    const subject = await newSubject(fixture)
+    const grant = await fixture.insertGrant({ subject })
+    const admin = fixture.test.asPerson('sam@example.com')
+    const written = subject.replace('person', 'Person').replace('example', 'Example')
+    expect(await disableSubject(admin, { subject: written, reason })).toEqual({ grantsRevoked: 1 })
+    expect(await revokeSubject(admin, { subject: written, reason })).toEqual({ grantsRevoked: 0 })
+    await enableSubject(admin, { subject: written, reason })
+    await expect(revokeGrant(admin, { grantId: grant.id, reason })).rejects.toMatchObject({
+      code: 'grant_ended',
+    })
+  })
+
   it('ends every grant, session, code and waiting request in one act with one revocation', async () => {
     const fixture = use()
     const { test } = fixture

@@ -167,6 +167,13 @@ describe('filters', () => {
       await idsFor(fixture, 'frank', { subject: 'dana@example.com', state: 'pending' }),
     ).toEqual([own.id])
   })
+
+  it('find a person however the address is written', async () => {
+    const fixture = use()
+    const { id } = await fixture.ask('dana')
+    const shown = await idsFor(fixture, 'frank', { subject: 'Dana@Example.com' })
+    expect(shown[0]).toBe(id)
+  })
 })
 
 describe('pages', () => {

@@ -180,6 +180,14 @@ describe('lists', () => {
     expect(seen).toEqual(ids)
   })
 
+  it('find a person however the address is written', async () => {
+    const fixture = use()
+    const { id } = await fixture.insertGrant({ subject: 'capital@example.com' })
+    const ctx = fixture.test.asPerson('sam@example.com')
+    const { items } = await listGrants(ctx, { subject: 'Capital@Example.com', limit: 3 })
+    expect(items).toMatchObject([{ id }])
+  })
+
   it('refuse a cursor from elsewhere', async () => {
     const ctx = use().test.asPerson('alice@example.com')
     await expect(listGrants(ctx, { limit: 3, cursor: 'bm9wZQ' })).rejects.toMatchObject({
