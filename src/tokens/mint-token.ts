@@ -76,13 +76,15 @@ export async function signedAnswer(
   { claims, grantEndsAt }: RecordedToken,
   now: Date,
 ): Promise<MintedToken> {
+  const left = Math.max(0, Math.floor((grantEndsAt.getTime() - now.getTime()) / 1000))
   return {
     accessToken: await signToken(signer, claims),
     tokenType: 'Bearer',
-    expiresIn: Math.max(0, claims.exp - Math.floor(now.getTime() / 1000)),
+    // `exp` is a whole second and `now` is not: rounded alone, a token would seem to outlive its grant
+    expiresIn: Math.min(left, Math.max(0, claims.exp - Math.floor(now.getTime() / 1000))),
     scope: claims.scope,
     grantId: claims.grant_id,
-    authorizationExpiresIn: Math.max(0, Math.floor((grantEndsAt.getTime() - now.getTime()) / 1000)),
+    authorizationExpiresIn: left,
   }
 }
 

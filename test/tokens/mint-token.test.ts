@@ -98,6 +98,18 @@ describe('a token of an active grant', () => {
     expect((payload.exp ?? 0) * 1000).toBeLessThanOrEqual(endsAt)
   })
 
+  it('never claims to last longer than its grant, to the second', async () => {
+    const grantId = await openGrant(test, { endsInSeconds: 90 })
+    test.clock.advance(0.4)
+    const early = await mintToken(alice, { grantId })
+    test.clock.advance(0.4)
+    const late = await mintToken(alice, { grantId })
+    for (const { expiresIn, authorizationExpiresIn } of [early, late]) {
+      expect(authorizationExpiresIn).toBe(89)
+      expect(expiresIn).toBeLessThanOrEqual(89)
+    }
+  })
+
   it('is minted though the job that starts grants never ran', async () => {
     const grantId = await openGrant(test, { state: 'scheduled', startsInSeconds: 60 })
     await expect(mintToken(alice, { grantId })).rejects.toMatchObject({ code: 'grant_not_active' })
