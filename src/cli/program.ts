@@ -26,8 +26,10 @@ export interface Session {
 const defaultUrl = 'http://localhost:8080'
 
 const exitStatusHelp = `
-Exit status: 0 done · 1 refused (the code is on stderr) · 2 wrong usage · 3 still waiting ·
-             4 not signed in · 5 the broker or its database cannot be reached, or cannot decide`
+Exit status:
+  0 done               3 still waiting
+  1 refused            4 not signed in
+  2 wrong usage        5 the broker or its database is away, or cannot decide`
 
 /** Runs one command line; never throws, never exits by itself. */
 export async function runCommandLine(
