@@ -60,8 +60,6 @@ create table sign_in (
   state_hash bytea primary key,
   -- the browser that started: the hash of a cookie that only it holds
   browser_hash bytea not null,
-  nonce text not null,
-  code_verifier text not null,
   return_to text not null,
   created_at timestamptz(3) not null,
   expires_at timestamptz(3) not null,

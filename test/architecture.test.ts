@@ -60,6 +60,7 @@ const pureFiles = [
   'src/identity/pin.ts',
   'src/identity/provider-identity.ts',
   'src/identity/secret.ts',
+  'src/identity/sign-in-secrets.ts',
   'src/identity/session.ts',
   'src/identity/subject.ts',
   'src/tokens/claims.ts',

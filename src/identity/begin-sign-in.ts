@@ -3,6 +3,7 @@ import { signInTable } from '../database/schema/identity.ts'
 import type { IdentityProvider } from './identity-provider.ts'
 import { localPath } from './local-path.ts'
 import { hashSecret } from './secret.ts'
+import { signInSecrets } from './sign-in-secrets.ts'
 
 /** How long a person may take at the identity provider. */
 export const signInLifetimeSeconds = 10 * 60
@@ -19,19 +20,13 @@ export async function beginSignIn(
     readonly returnTo: string | undefined
   },
 ): Promise<string> {
-  const secrets = {
-    state: ctx.ids.secret(),
-    nonce: ctx.ids.secret(),
-    codeVerifier: ctx.ids.secret(),
-  }
+  const secrets = signInSecrets(ctx.ids.secret(), input.browserSecret)
   const url = await input.provider.authorizationUrl(secrets)
   const now = ctx.clock.now()
   await ctx.database.transaction((tx) =>
     tx.db.insert(signInTable).values({
       stateHash: hashSecret(secrets.state),
       browserHash: hashSecret(input.browserSecret),
-      nonce: secrets.nonce,
-      codeVerifier: secrets.codeVerifier,
       returnTo: localPath(input.returnTo),
       createdAt: now,
       expiresAt: new Date(now.getTime() + signInLifetimeSeconds * 1000),

@@ -11,6 +11,7 @@ import { ensureSubject, lockSubject } from './lock-subject.ts'
 import { judgePin } from './pin.ts'
 import { identityOf, type ProviderIdentity } from './provider-identity.ts'
 import { hashSecret } from './secret.ts'
+import { signInSecrets } from './sign-in-secrets.ts'
 
 export interface SignInAnswer {
   readonly provider: IdentityProvider
@@ -88,7 +89,7 @@ async function spendState(
             ),
           )
           .returning()
-  if (row === undefined || state === null) {
+  if (row === undefined || state === null || browserSecret === undefined) {
     throw refused(
       'This sign-in was not started here, was used before or took too long. Start again.',
       {
@@ -96,7 +97,7 @@ async function spendState(
       },
     )
   }
-  return { state, nonce: row.nonce, codeVerifier: row.codeVerifier, returnTo: row.returnTo }
+  return { ...signInSecrets(state, browserSecret), returnTo: row.returnTo }
 }
 
 async function identify(

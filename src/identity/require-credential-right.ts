@@ -1,7 +1,7 @@
 import { catalogInForce } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Queryable } from '../database/index.ts'
-import { HallpassError } from '../errors.ts'
+import { HallpassError, type RefusalFacts } from '../errors.ts'
 import { type CredentialOwner, isKnownOwner, mayManageCredentials } from './credential-right.ts'
 import { actorFacts } from './subject-facts.ts'
 
@@ -22,14 +22,16 @@ export async function requireCredentialRight(
         ? "Only the resource's owners and admins manage its credentials. Ask one of them."
         : "Only members of the workload's owner group and admins manage its credentials. Ask one of them.",
       {
-        refusal:
-          owner.kind === 'resource'
-            ? { resource: owner.name }
-            : { subject: `workload:${owner.name}` },
+        refusal: isKnownOwner(catalog, owner) ? factsOf(owner) : {},
       },
     )
   }
   if (!isKnownOwner(catalog, owner)) {
     throw new HallpassError('not_found', `The catalog in force has no such ${owner.kind}.`)
   }
+}
+
+/** For the audit log; a name that nobody knows may be a secret in the wrong place. */
+function factsOf({ kind, name }: CredentialOwner): RefusalFacts {
+  return kind === 'resource' ? { resource: name } : { subject: `workload:${name}` }
 }

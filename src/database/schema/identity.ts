@@ -62,8 +62,6 @@ export const clientAssertionTable = pgTable(
 export const signInTable = pgTable('sign_in', {
   stateHash: bytea('state_hash').primaryKey(),
   browserHash: bytea('browser_hash').notNull(),
-  nonce: text('nonce').notNull(),
-  codeVerifier: text('code_verifier').notNull(),
   returnTo: text('return_to').notNull(),
   createdAt: instant('created_at').notNull(),
   expiresAt: instant('expires_at').notNull(),
