@@ -61,7 +61,9 @@ async function submit(tx: Transaction, ctx: OperationContext, ask: Ask): Promise
   const decision = decide(catalog, subject, ask, now)
   if (!isGranting(decision)) {
     const resource = decision.role?.resource
-    throw deniedBy(decision, { subject: subject.id, resource, details: { role: ask.role } })
+    // only names that the catalog knows: what else was typed may be a secret in the wrong field
+    const details = { role: decision.role?.name ?? null }
+    throw deniedBy(decision, { subject: subject.id, resource, details })
   }
   if (decision.outcome === 'allow') await lockResource(tx, decision.role.resource, 'share')
   const first = ask.isBreakGlass

@@ -12,7 +12,8 @@ import { groupsOf, isMember } from './membership.ts'
 export function decide(catalog: Catalog, subject: SubjectFacts, ask: Ask, now: Date): Decision {
   const role = catalog.roles.get(ask.role)
   if (role === undefined) {
-    const message = `There is no role ${JSON.stringify(ask.role)}. The catalog lists the roles you may ask for.`
+    // not repeated: people paste the strangest things into the wrong field
+    const message = 'There is no such role. The catalog lists the roles you may ask for.'
     return denial('not_eligible', { code: 'unknown_role', message }, undefined, [])
   }
   const scopes = scopesAsked(role, ask)

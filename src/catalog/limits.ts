@@ -23,9 +23,8 @@ function scopesBroken(role: Role, scopes: readonly string[]): readonly Reason[] 
     const message = `Ask for at least one scope of ${role.name}: ${role.scopes.join(', ')}.`
     return [{ code: 'scopes_empty', message }]
   }
-  const foreign = scopes.filter((scope) => !role.scopes.includes(scope))
-  if (foreign.length === 0) return []
-  const message = `${role.name} has no ${foreign.join(', ')}. Its scopes are ${role.scopes.join(', ')}.`
+  if (scopes.every((scope) => role.scopes.includes(scope))) return []
+  const message = `Ask for no other scopes than those of ${role.name}: ${role.scopes.join(', ')}.`
   return [{ code: 'scope_not_in_role', message }]
 }
 
