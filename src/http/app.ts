@@ -40,7 +40,7 @@ export function createApp(services: HttpServices, parts: AppParts): Router {
       c,
       new HallpassError(
         'not_found',
-        `There is nothing at ${c.req.method} ${c.req.path.slice(0, 100)}. See /docs.`,
+        'There is nothing at this address with this method. See /docs.',
       ),
     ),
   )
