@@ -14,6 +14,8 @@ export interface ProcessOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly runsJobs?: boolean
   readonly clockOffsetSeconds?: number
+  /** Listens where the issuer says, so that people who are sent there arrive. */
+  readonly isAtIssuer?: boolean
 }
 
 /** A replica in a process of its own. */
@@ -91,10 +93,11 @@ export async function useInstallation(
     query: async <R extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
       (await pool.query<R>(text, [...values])).rows,
     start: async (processOptions = {}) => {
-      const port = await freePort()
+      const { isAtIssuer, ...options } = processOptions
+      const port = isAtIssuer === true ? issuerPort : await freePort()
       const process = await startProcess(port, dataDirectory, {
-        ...processOptions,
-        environment: { ...environment, PORT: String(port), ...processOptions.environment },
+        ...options,
+        environment: { ...environment, PORT: String(port), ...options.environment },
       })
       processes.push(process)
       return process
