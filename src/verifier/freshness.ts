@@ -47,7 +47,7 @@ export function withHeartbeat(proof: FeedProof, at: number, now: Reading): FeedP
 }
 
 /** Upper bound, in ms, of the time for which the broker may have known what this verifier does not. */
-export function silenceOf(proof: FeedProof, now: Reading): number {
+function silenceOf(proof: FeedProof, now: Reading): number {
   const silence = now.monotonic - proof.offset - proof.lastAt
   // a machine that slept: its monotonic clock stood still, the other did not
   const slept = now.wall - proof.receivedAt.wall - (now.monotonic - proof.receivedAt.monotonic)

@@ -26,7 +26,7 @@ function keyPair(alg: SigningKey['alg']) {
 export type Claims = Readonly<Record<string, unknown>>
 
 /** Claims of a good token; `now` is milliseconds since the epoch. */
-export function goodClaims(changes: Claims = {}, now = Date.now()): Claims {
+function goodClaims(changes: Claims = {}, now = Date.now()): Claims {
   const iat = Math.floor(now / 1000)
   return {
     iss: issuer,
