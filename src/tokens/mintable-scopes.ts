@@ -6,6 +6,7 @@ interface MintableGrant {
   readonly requestId: string
   readonly subject: string
   readonly resource: string
+  readonly audience: string
   readonly role: string
   readonly policy: string
   readonly scopes: readonly string[]
@@ -15,7 +16,8 @@ interface MintableGrant {
 /**
  * The scopes that a token of this grant may carry under the catalog in force, in the grant's order: the grant's,
  * intersected with the role's of today (CONTRACTS §1, "Changes under way"). Throws `not_eligible` when the
- * subject is disabled, no current policy matches role and requester, or no scope is left.
+ * subject is disabled, no current policy matches role and requester, the resource has another audience now, or
+ * no scope is left.
  */
 export function mintableScopes(
   catalog: Catalog,
@@ -29,6 +31,10 @@ export function mintableScopes(
     throw refused(
       `No current policy lets ${grant.subject} have ${grant.role}, so the grant mints nothing. The grant stays; ask the owners of the catalog.`,
     )
+  }
+  // a token for the old audience could be good at whichever resource has it now
+  if (catalog.resources.get(grant.resource)?.audience !== grant.audience) {
+    throw refused(`${grant.resource} has another audience than this grant. Ask for access again.`)
   }
   const role = catalog.roles.get(grant.role)
   const current = role?.resource === grant.resource ? role.scopes : []

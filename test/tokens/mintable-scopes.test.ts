@@ -22,6 +22,7 @@ const grant = {
   requestId: 'req_1',
   subject: 'alice@example.com',
   resource: 'billing-api',
+  audience: 'https://billing.example.com',
   role: 'billing-operator',
   policy: 'operate',
   scopes: ['invoices:read', 'invoices:write'],
@@ -60,6 +61,16 @@ describe('what a grant may mint under the catalog in force', () => {
     const moved = { ...grant, role: 'stock-reader', policy: 'read', scopes: ['stock:read'] }
     expect(() => mintableScopes(catalogOf(), alice, moved)).toThrowError(
       expect.objectContaining({ code: 'not_eligible' }),
+    )
+  })
+
+  it('is nothing when its audience is no more that of its resource, as another may have it now', () => {
+    const swapped = catalogText
+      .replace('https://billing.example.com', 'https://new-billing.example.com')
+      .replace('https://stock.example.com', 'https://billing.example.com')
+    expect(catalogOf(swapped).resources.get('stock-api')?.audience).toBe(grant.audience)
+    expect(() => mintableScopes(catalogOf(swapped), alice, grant)).toThrowError(
+      expect.objectContaining({ code: 'not_eligible', message: expect.stringMatching(/audience/) }),
     )
   })
 
