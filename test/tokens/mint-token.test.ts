@@ -100,11 +100,10 @@ describe('a token of an active grant', () => {
 
   it('never claims to last longer than its grant, to the second', async () => {
     const grantId = await openGrant(test, { endsInSeconds: 90 })
-    test.clock.advance(0.4)
-    const early = await mintToken(alice, { grantId })
-    test.clock.advance(0.4)
-    const late = await mintToken(alice, { grantId })
-    for (const { expiresIn, authorizationExpiresIn } of [early, late]) {
+    // wherever in its second the clock stands
+    for (let tenth = 1; tenth < 10; tenth += 1) {
+      test.clock.advance(0.1)
+      const { expiresIn, authorizationExpiresIn } = await mintToken(alice, { grantId })
       expect(authorizationExpiresIn).toBe(89)
       expect(expiresIn).toBeLessThanOrEqual(89)
     }
