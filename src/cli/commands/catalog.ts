@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
-import { applyCatalog, readCatalogFile } from '../../catalog/index.ts'
-import { asOperator } from '../as-operator.ts'
-import { checkFile, faultLines } from '../catalog-source.ts'
 import { durationOf } from '../duration.ts'
 import { CommandEnd, exitStatus } from '../io.ts'
 import type { Session } from '../program.ts'
 import type { JsonObject } from '../rest-client.ts'
 import { tableOf } from '../table.ts'
 import { addExplain } from './explain.ts'
+
+// the rooms are loaded by the command that needs them, so that the others start at once
+const source = () => import('../catalog-source.ts')
 
 /** `catalog show | check | apply | explain` */
 export function addCatalogCommands(program: Command, session: Session): void {
@@ -33,7 +33,8 @@ export function addCatalogCommands(program: Command, session: Session): void {
   addExplain(catalog, session)
 }
 
-function check(session: Session, file: string): void {
+async function check(session: Session, file: string): Promise<void> {
+  const { checkFile, faultLines } = await source()
   const { faults, warnings } = checkFile(session.io, file)
   for (const line of faultLines(file, faults, warnings)) session.remark(line)
   session.show({ faults, warnings }, () => (faults.length === 0 ? `${file} is good.` : ''))
@@ -41,6 +42,8 @@ function check(session: Session, file: string): void {
 }
 
 async function apply(session: Session, file: string, isForced: boolean): Promise<void> {
+  const [{ checkFile, faultLines }, { applyCatalog, readCatalogFile }, { asOperator }] =
+    await Promise.all([source(), import('../../catalog/index.ts'), import('../as-operator.ts')])
   const { faults, warnings } = checkFile(session.io, file)
   for (const line of faultLines(file, faults, warnings)) session.io.complain(line)
   if (faults.length > 0) throw faulty(file, faults.length)

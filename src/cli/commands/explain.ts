@@ -1,6 +1,4 @@
 import type { Command } from 'commander'
-import { explain } from '../../catalog/index.ts'
-import { checkFile, faultLines, localCatalogFile } from '../catalog-source.ts'
 import { secondsOf } from '../duration.ts'
 import { CommandEnd, exitStatus } from '../io.ts'
 import { snakeCased } from '../json.ts'
@@ -52,6 +50,7 @@ async function explained(
   const durationSeconds = secondsOf(options.for)
   const { io } = session
   if (options.file !== undefined) return byFile(session, role, options, options.file)
+  const { localCatalogFile } = await import('../catalog-source.ts')
   const file = localCatalogFile(io)
   if (options.claim !== undefined || currentSession(io, session.rest().url) === undefined) {
     session.remark(`By ${file}; signed in, you are told by the catalog in force.`)
@@ -74,7 +73,16 @@ async function explained(
   }
 }
 
-function byFile(session: Session, role: string, options: ExplainOptions, file: string): JsonObject {
+async function byFile(
+  session: Session,
+  role: string,
+  options: ExplainOptions,
+  file: string,
+): Promise<JsonObject> {
+  const [{ checkFile, faultLines }, { explain }] = await Promise.all([
+    import('../catalog-source.ts'),
+    import('../../catalog/index.ts'),
+  ])
   const { catalog, faults, warnings } = checkFile(session.io, file)
   if (catalog === undefined) {
     for (const line of faultLines(file, faults, warnings)) session.io.complain(line)

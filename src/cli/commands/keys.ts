@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
-import { listKeys, revokeKey, rotateKeys } from '../../tokens/index.ts'
-import { asOperator } from '../as-operator.ts'
 import type { Session } from '../program.ts'
 import { tableOf } from '../table.ts'
+
+// the rooms are loaded by the command that needs them, so that the others start at once
+const tokens = () => import('../../tokens/index.ts')
+const operator = () => import('../as-operator.ts')
 
 /** `keys list | rotate | revoke` */
 export function addKeyCommands(program: Command, session: Session): void {
@@ -21,17 +23,19 @@ export function addKeyCommands(program: Command, session: Session): void {
     // a kid may begin with a hyphen
     .allowUnknownOption()
     .action(async (kid: string) => {
+      const [{ asOperator }, { revokeKey }] = await Promise.all([operator(), tokens()])
       const revocation = await asOperator(session.io, (ctx) => revokeKey(ctx, { kid }))
       const { tokensRevoked, activeKid } = revocation
-      const tokens = tokensRevoked === 1 ? '1 live token' : `${tokensRevoked} live tokens`
+      const live = tokensRevoked === 1 ? '1 live token' : `${tokensRevoked} live tokens`
       session.show(
         revocation,
-        () => `${kid} is revoked, and with it ${tokens}. ${activeKid} signs now.`,
+        () => `${kid} is revoked, and with it ${live}. ${activeKid} signs now.`,
       )
     })
 }
 
 async function list(session: Session): Promise<void> {
+  const [{ asOperator }, { listKeys }] = await Promise.all([operator(), tokens()])
   const found = await asOperator(session.io, (ctx) => listKeys(ctx))
   const items = found.map(({ kid, algorithm, state, createdAt }) => ({
     kid,
@@ -49,6 +53,7 @@ async function list(session: Session): Promise<void> {
 }
 
 async function rotate(session: Session): Promise<void> {
+  const [{ asOperator }, { rotateKeys }] = await Promise.all([operator(), tokens()])
   const rotation = await asOperator(session.io, (ctx) => rotateKeys(ctx, { onlyWhenDue: false }))
   if (rotation === null) return
   const { activeKid, retiringKid, nextKid } = rotation

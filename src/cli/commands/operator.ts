@@ -1,15 +1,13 @@
 import type { Command } from 'commander'
-import { appendEntry } from '../../audit/index.ts'
-import { verifyLog } from '../../audit/reading/index.ts'
-import { systemClock } from '../../context.ts'
-import { examine, type Finding } from '../../doctor.ts'
-import { createLog } from '../../log.ts'
-import { asOperator } from '../as-operator.ts'
+import type { Finding } from '../../doctor.ts'
 import { CommandEnd, exitStatus } from '../io.ts'
 import { collect } from '../options.ts'
 import type { Session } from '../program.ts'
 import { aligned } from '../table.ts'
 import { addKeyCommands } from './keys.ts'
+
+// the rooms are loaded by the command that needs them, so that the others start at once
+const operator = () => import('../as-operator.ts')
 
 /** `keys`, `audit verify`, `doctor`, `migrate`: they act on the database itself, as actor `operator`. */
 export function addOperatorCommands(program: Command, session: Session): void {
@@ -26,6 +24,10 @@ export function addOperatorCommands(program: Command, session: Session): void {
 }
 
 async function migrate(session: Session): Promise<void> {
+  const [{ asOperator }, { appendEntry }] = await Promise.all([
+    operator(),
+    import('../../audit/index.ts'),
+  ])
   const count = await asOperator(
     session.io,
     async (ctx, { connected }) => {
@@ -62,6 +64,10 @@ async function verify(
   session: Session,
   options: { checkpoint?: string[]; key?: string },
 ): Promise<void> {
+  const [{ asOperator }, { verifyLog }] = await Promise.all([
+    operator(),
+    import('../../audit/reading/index.ts'),
+  ])
   const report = await asOperator(session.io, (ctx) =>
     verifyLog(ctx, { checkpointFiles: options.checkpoint, verifierKey: options.key }),
   )
@@ -87,6 +93,11 @@ const marks = { ok: 'ok', warning: 'warning', fault: 'FAULT' } as const
 
 async function doctor(session: Session): Promise<void> {
   const { io } = session
+  const [{ examine }, { systemClock }, { createLog }] = await Promise.all([
+    import('../../doctor.ts'),
+    import('../../context.ts'),
+    import('../../log.ts'),
+  ])
   const findings = await examine({
     environment: io.environment,
     clock: systemClock,
