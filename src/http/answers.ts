@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Log } from '../context.ts'
 import { type ErrorCode, HallpassError, OAuthError } from '../errors.ts'
+import { challengeOf } from './authentication.ts'
 import { oauthStatusOf, problemOf, statusOf } from './problem.ts'
 
 const problemType = { 'Content-Type': 'application/problem+json' }
@@ -14,7 +15,7 @@ export function answerProblem(c: Context, error: HallpassError): Response {
     'Cache-Control': 'no-store',
     ...transportHeaders(error),
   }
-  if (error.code === 'unauthenticated') headers['WWW-Authenticate'] = 'Bearer realm="hallpass"'
+  if (error.code === 'unauthenticated') headers['WWW-Authenticate'] = challengeOf(c)
   return c.body(JSON.stringify(problemOf(error)), statusOf(error.code), headers)
 }
 

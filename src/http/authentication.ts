@@ -7,6 +7,13 @@ import type { HttpServices } from './services.ts'
 /** How a route knows its caller: a session's Bearer token, a resource's own credential, either, or not at all. */
 export type Authentication = 'session' | 'resource' | 'none'
 
+const challengeKey = 'challenge'
+
+/** What a 401 asks for (RFC 9110 §11.6.1): the scheme that this route takes. */
+export function challengeOf(c: Context): string {
+  return `${c.get(challengeKey) === 'Basic' ? 'Basic' : 'Bearer'} realm="hallpass"`
+}
+
 /** Reads `Authorization: Bearer …` (RFC 6750 §2.1). Two headers, or another scheme, are refused. */
 export function bearerOf(c: Context): string {
   const match = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i.exec(c.req.header('authorization') ?? '')
@@ -25,5 +32,8 @@ export const authenticators: Record<
 > = {
   none: async () => anonymous,
   session: (c, services) => authenticateSession(services, bearerOf(c)),
-  resource: (c, services) => authenticateResource(services, c.req.header('authorization') ?? ''),
+  resource: (c, services) => {
+    c.set(challengeKey, 'Basic')
+    return authenticateResource(services, c.req.header('authorization') ?? '')
+  },
 }

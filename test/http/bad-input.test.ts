@@ -220,6 +220,15 @@ describe('a credential', () => {
     expect(answer.headers.get('www-authenticate')).toContain('Bearer')
   })
 
+  it.each(['/v1/revocations', '/v1/revocations/stream'])(
+    'that is missing where a resource comes with its own (%s) is asked for as Basic',
+    async (path) => {
+      const answer = await alice.get(path)
+      expectProblem(answer, 401, 'unauthenticated')
+      expect(answer.headers.get('www-authenticate')).toBe('Basic realm="hallpass"')
+    },
+  )
+
   it('that is an access token is refused on /v1', async () => {
     const asked = await alice.post('/v1/requests', {
       role: 'billing-reader',
