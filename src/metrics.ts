@@ -73,9 +73,34 @@ function addUseMetrics(registry: Registry, status: () => UseRecorderStatus): voi
   })
 }
 
+// named here, so that a state which nothing is in reads 0 instead of being absent
+const requestStates = ['pending', 'approved', 'denied', 'cancelled', 'expired']
+const livingStates = ['scheduled', 'active', 'suspended']
+
 function addGauges(registry: Registry, services: Services): void {
+  let reading: Promise<boolean> | undefined
+  // all gauges of one scrape wait for one reading, or each would show what the scrape before had read
+  const readOnce = (): Promise<boolean> => {
+    reading ??= read()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        reading = undefined
+      })
+    return reading
+  }
   const gauge = (name: string, help: string, labelNames: string[] = []) =>
-    new Gauge({ name: `hallpass_${name}`, help, labelNames, registers: [registry] })
+    new Gauge({
+      name: `hallpass_${name}`,
+      help,
+      labelNames,
+      registers: [registry],
+      async collect() {
+        await readOnce()
+      },
+    })
   const requests = gauge('requests', 'Requests by state', ['state'])
   const grants = gauge('grants', 'Living grants by state', ['state'])
   const decision = gauge(
@@ -104,12 +129,7 @@ function addGauges(registry: Registry, services: Services): void {
     help: '1 when the last scrape could read the database',
     registers: [registry],
     async collect() {
-      try {
-        await read()
-        isUp.set(1)
-      } catch {
-        isUp.set(0)
-      }
+      isUp.set((await readOnce()) ? 1 : 0)
     },
   })
 
@@ -120,11 +140,9 @@ function addGauges(registry: Registry, services: Services): void {
     const access = await database.read((db) => accessStatus(db, clock.now()))
     const outbox = await database.read(outboxStatus)
     const lag = await sealLagSeconds(services)
-    requests.reset()
-    for (const [state, count] of Object.entries(access.requestCounts))
-      requests.set({ state }, count)
-    grants.reset()
-    for (const [state, count] of Object.entries(access.grantCounts)) grants.set({ state }, count)
+    for (const state of requestStates) requests.set({ state }, access.requestCounts[state] ?? 0)
+    for (const state of livingStates) grants.set({ state }, access.grantCounts[state] ?? 0)
+    decision.reset()
     if (access.decisionSeconds !== null) {
       decision.set({ quantile: '0.5' }, access.decisionSeconds.p50)
       decision.set({ quantile: '0.9' }, access.decisionSeconds.p90)
