@@ -76,39 +76,51 @@ interface Polled {
 
 async function poll(
   ctx: OperationContext,
-  { revocationFeed }: HttpServices,
+  { revocationFeed, stopping }: HttpServices,
   known: string | undefined,
   waitSeconds: number,
 ): Promise<Polled> {
   const look = async (): Promise<Polled> => {
     const snapshot = await readRevocationSnapshot(ctx, revocationFeed)
-    const etag = `"${revisionOf(snapshot)}"`
+    const etag = etagOf(snapshot)
     const tags = (known ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
     return { snapshot, etag, isUnchanged: tags.includes(etag) }
   }
   const first = await look()
   if (!first.isUnchanged || waitSeconds === 0) return first
-  await untilChange(ctx, revocationFeed, waitSeconds)
+  await untilChange(ctx, { feed: revocationFeed, stopping, etag: first.etag }, waitSeconds)
   return look()
+}
+
+function etagOf(snapshot: RevocationSnapshot): string {
+  return `"${revisionOf(snapshot)}"`
 }
 
 async function untilChange(
   ctx: OperationContext,
-  feed: HttpServices['revocationFeed'],
+  known: {
+    readonly feed: HttpServices['revocationFeed']
+    readonly stopping: AbortSignal
+    readonly etag: string
+  },
   waitSeconds: number,
 ): Promise<void> {
   let wake: () => void = () => {}
   const woken = new Promise<void>((resolve) => {
     wake = resolve
   })
-  const timer = setTimeout(wake, waitSeconds * 1000)
-  const { unsubscribe } = await followRevocations(ctx, feed, {
+  const { snapshot, unsubscribe } = await followRevocations(ctx, known.feed, {
     onRevoked: () => wake(),
     onHeartbeat: () => {},
     onStale: () => wake(),
   })
+  const timer = setTimeout(wake, waitSeconds * 1000)
+  known.stopping.addEventListener('abort', wake)
+  // what was revoked between the look and the subscription will not be told again
+  if (known.stopping.aborted || etagOf(snapshot) !== known.etag) wake()
   await woken
   clearTimeout(timer)
+  known.stopping.removeEventListener('abort', wake)
   unsubscribe()
 }
 
