@@ -11,6 +11,8 @@ export interface PresentedProof {
   readonly method: string
   /** The request's absolute URL as its sender wrote it; query and fragment do not count. */
   readonly url: string
+  /** Stands for the request. The same request may be checked again with the same proof, by a second guard. */
+  readonly request?: object | undefined
 }
 
 /** How old a proof may be, in ms. */

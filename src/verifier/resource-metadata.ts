@@ -9,7 +9,7 @@ export interface ResourceMetadata {
   readonly scopes_supported?: readonly string[]
 }
 
-export const wellKnownPath = '/.well-known/oauth-protected-resource'
+const wellKnownPath = '/.well-known/oauth-protected-resource'
 
 export function resourceMetadata(
   issuer: string,

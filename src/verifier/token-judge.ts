@@ -49,6 +49,7 @@ export interface JudgeParts {
 /** Decides about tokens: at once when memory suffices, else by asking. Every refusal is thrown as `VerifyError`. */
 export class TokenJudge {
   readonly #parts: JudgeParts
+  readonly #provenBy = new WeakMap<object, string>()
 
   constructor(parts: JudgeParts) {
     this.#parts = parts
@@ -193,12 +194,14 @@ export class TokenJudge {
     const time = laterTime(this.#parts.revocations?.feed.proof, now)
     const check = checkProof(proof, token, keyThumbprint, time)
     if ('fault' in check) throw this.#refuse('proof_invalid', checked, { message: check.fault })
+    if (proof.request !== undefined && this.#provenBy.get(proof.request) === check.identity) return
     const remembered = this.#parts.replays.remember(check.identity, now.monotonic)
     if (remembered === 'full') throw this.#refuse('cannot_decide', checked)
     if (remembered === 'seen') {
       const message = 'The proof was used before.'
       throw this.#refuse('proof_invalid', checked, { message })
     }
+    if (proof.request !== undefined) this.#provenBy.set(proof.request, check.identity)
   }
 
   #refuse(

@@ -13,7 +13,8 @@ import { audience, issuer, type SigningKey } from './token-mint.ts'
 const running: { stop(): Promise<void> }[] = []
 
 afterEach(async () => {
-  await Promise.all(running.splice(0).map((one) => one.stop()))
+  // verifiers first: they have a last word for the broker
+  for (const one of running.splice(0)) await one.stop()
 })
 
 export const credential = { clientId: 'cred_1', clientSecret: 'not a secret' }
