@@ -22,6 +22,12 @@ const explanations: Readonly<Record<string, string>> = {
   '57P03': 'Postgres is starting up or shutting down. Try again in a moment.',
 }
 
+/** What the driver says without a code. */
+const speechless: readonly (readonly [RegExp, string])[] = [
+  [/timeout/i, 'ETIMEDOUT'],
+  [/terminated|does not support SSL/i, 'ECONNRESET'],
+]
+
 /** Why the database could not be had, for the person who starts the broker. Never a password. */
 class ConnectionFailure extends Error {
   readonly code: string
@@ -42,11 +48,9 @@ export function explainFailure(error: unknown): unknown {
     if (code !== undefined && explanation !== undefined) {
       return new ConnectionFailure(code, `Hallpass cannot use its database: ${explanation}`)
     }
-    if (/timeout/i.test(current.message)) {
-      return new ConnectionFailure(
-        'ETIMEDOUT',
-        `Hallpass cannot use its database: ${explanations.ETIMEDOUT}`,
-      )
+    const said = speechless.find(([pattern]) => pattern.test(current.message))?.[1]
+    if (said !== undefined) {
+      return new ConnectionFailure(said, `Hallpass cannot use its database: ${explanations[said]}`)
     }
     if (current instanceof AggregateError && current.errors[0] instanceof Error) {
       return explainFailure(current.errors[0])

@@ -1,4 +1,5 @@
 import type { Server, ServerResponse } from 'node:http'
+import { createServer } from 'node:net'
 import { serve } from '@hono/node-server'
 import type { Router } from './routing.ts'
 
@@ -21,6 +22,21 @@ export function listen(app: Router, host: string, port: number): Promise<Running
     server.keepAliveTimeout = 65_000
     server.maxRequestsPerSocket = 0
     server.on('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)))
+  })
+}
+
+/**
+ * Whether the port can be had, before anything is started for it; 0 gives a free one. Rejects as `listen` does.
+ */
+export function tryPort(host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.on('error', (error: NodeJS.ErrnoException) => reject(explain(error, host, port)))
+    probe.listen({ host, port, exclusive: true }, () => {
+      const address = probe.address()
+      const found = typeof address === 'object' && address !== null ? address.port : port
+      probe.close(() => resolve(found))
+    })
   })
 }
 
