@@ -3,12 +3,11 @@ import type { Findings, Place } from './finding.ts'
 import { claimsIn, peopleOf, workloadsOf } from './membership.ts'
 import type { PlacedPolicy } from './read-policies.ts'
 
-/** Warns where policies load but cannot mean what they say. */
+/** Warns where a policy loads but cannot mean what it says. */
 export function checkPolicies(
   findings: Findings,
   catalog: Catalog,
   policies: readonly PlacedPolicy[],
-  rolePlaces: ReadonlyMap<string, Place>,
 ): void {
   for (const [index, placed] of policies.entries()) {
     const shadow = policies
@@ -18,6 +17,14 @@ export function checkPolicies(
     const message = `${shadow.policy.name}, which stands earlier, matches first for every role and requester of this policy.`
     findings.warn(placed.place, 'policy_never_reached', message)
   }
+}
+
+/** Warns of roles that no policy names. */
+export function checkRoles(
+  findings: Findings,
+  catalog: Catalog,
+  rolePlaces: ReadonlyMap<string, Place>,
+): void {
   for (const [name, place] of rolePlaces) {
     if (catalog.policies.some((policy) => policy.roles.includes(name))) continue
     findings.warn(

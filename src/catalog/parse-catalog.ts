@@ -1,6 +1,6 @@
 import type { Catalog, MemberReference } from './catalog.ts'
 import { checkCycles } from './check-groups.ts'
-import { checkPolicies } from './check-policies.ts'
+import { checkPolicies, checkRoles } from './check-policies.ts'
 import { checkSeats } from './check-seats.ts'
 import {
   byPosition,
@@ -87,7 +87,7 @@ function readSections(findings: Findings, top: Mapping, options: ParseOptions): 
     roles: new Set(roleSection.entries.keys()),
   }
   for (const { key, name } of workloadSection.entries.values()) refuseTakenName(findings, name, key)
-  const { groups, places } = readGroups(findings, names, groupSection)
+  const { groups, readable, places } = readGroups(findings, names, groupSection)
   const { resources, offered } = readResources(findings, names, resourceSection, options.issuer)
   const { policies, seatings } = readPolicySection(findings, names, optional(top, 'policies'))
   const catalog: Catalog = {
@@ -111,9 +111,13 @@ function readSections(findings: Findings, top: Mapping, options: ParseOptions): 
     roles: readRoles(findings, names, roleSection, offered),
     policies: policies.map(({ policy }) => policy),
   }
-  checkCycles(findings, groups, places)
+  checkCycles(findings, readable, places)
   for (const seating of seatings) checkSeats(findings, catalog, seating)
-  checkPolicies(findings, catalog, policies, placesOf(roleSection))
+  checkPolicies(findings, catalog, policies)
+  // a policy with a fault may be the one that names the role
+  if (policies.length === seatings.length) {
+    checkRoles(findings, catalog, placesOf(roleSection))
+  }
   return catalog
 }
 

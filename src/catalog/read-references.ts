@@ -58,10 +58,24 @@ export function readReferences(
   findings: Findings,
   names: Names,
   value: Value,
-  options: { readonly canBeEmpty?: boolean } = {},
 ): readonly MemberReference[] | undefined {
-  const items = readList(findings, value, options.canBeEmpty === true ? 0 : 1)
+  const items = readList(findings, value)
   if (items === undefined) return undefined
+  const { references, isWhole } = readEach(findings, names, items)
+  return isWhole ? references : undefined
+}
+
+/** What could be read of a group's members, which may be none at all; `isWhole` says whether that is everything. */
+export function readMembers(
+  findings: Findings,
+  names: Names,
+  value: Value,
+): { readonly references: readonly MemberReference[]; readonly isWhole: boolean } {
+  const items = readList(findings, value, 0)
+  return items === undefined ? { references: [], isWhole: false } : readEach(findings, names, items)
+}
+
+function readEach(findings: Findings, names: Names, items: readonly Value[]) {
   const references = new Map<string, MemberReference>()
   let isWhole = true
   for (const item of items) {
@@ -74,7 +88,7 @@ export function readReferences(
     if (references.has(key)) findings.warn(item, 'listed_twice', 'This stands in the list twice.')
     references.set(key, reference)
   }
-  return isWhole ? [...references.values()] : undefined
+  return { references: [...references.values()], isWhole }
 }
 
 function readReference(

@@ -5,8 +5,8 @@ import {
   checkName,
   type Names,
   readGroupName,
+  readMembers,
   readPersonId,
-  readReferences,
   readSubjectId,
 } from './read-references.ts'
 import {
@@ -55,19 +55,23 @@ export function readPeople(
 /** Groups, and where each stands. A group with a fault among its members is left out of `groups`. */
 export interface GroupSection {
   readonly groups: ReadonlyMap<string, Group>
+  /** Every group with the members that could be read: enough to see circles. */
+  readonly readable: ReadonlyMap<string, Group>
   readonly places: ReadonlyMap<string, Value>
 }
 
 export function readGroups(findings: Findings, names: Names, section: Mapping): GroupSection {
   const groups = new Map<string, Group>()
+  const readable = new Map<string, Group>()
   const places = new Map<string, Value>()
   for (const { key, name, value } of section.entries.values()) {
     checkName(findings, name, key)
     places.set(key, name)
-    const members = readReferences(findings, names, value, { canBeEmpty: true })
-    if (members !== undefined) groups.set(key, { name: key, members })
+    const { references: members, isWhole } = readMembers(findings, names, value)
+    readable.set(key, { name: key, members })
+    if (isWhole) groups.set(key, { name: key, members })
   }
-  return { groups, places }
+  return { groups, readable, places }
 }
 
 export function readWorkloads(

@@ -48,6 +48,15 @@ describe('nested groups', () => {
     )
   })
 
+  it('are refused for their circle together with any other fault of its groups', () => {
+    const text = catalogOf([[1], [2], [0]]).replace('[group:g0]', '[group:g0, group:nowhere, 7]')
+    expect(parseCatalog(text).faults.map(({ code, line }) => [code, line])).toEqual([
+      ['group_cycle', 4],
+      ['unknown_group', 6],
+      ['wrong_type', 6],
+    ])
+  })
+
   it('may nest thousands deep', () => {
     const chain = Array.from({ length: 3_000 }, (_, index) => (index === 2_999 ? [] : [index + 1]))
     expect(parseCatalog(catalogOf(chain)).faults).toEqual([])

@@ -65,6 +65,12 @@ describe('a warning', () => {
     expect(parseCatalog(text)).toMatchObject({ faults: [], warnings: [] })
   })
 
+  it('is not given for a role whose policy has a fault', () => {
+    const { faults, warnings } = parseCatalog(withPart('max_duration: 8h', 'max_duration: 8w'))
+    expect(faults).toMatchObject([{ code: 'bad_duration' }])
+    expect(warnings).toEqual([])
+  })
+
   it('is not given for a seat that named people and a claim can fill', () => {
     const text = withPart('{ from: [leads]', "{ from: [leads, 'claim:okta-leads']")
     expect(parseCatalog(text)).toMatchObject({ faults: [], warnings: [] })
