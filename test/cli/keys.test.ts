@@ -122,7 +122,7 @@ describe('keys', () => {
 
   it('are audited', async () => {
     const sam = await signIn(broker.url, 'sam@example.com')
-    for (const action of ['rotate-keys', 'revoke-key']) {
+    for (const action of ['list-keys', 'rotate-keys', 'revoke-key']) {
       const { body } = await sam.get(`/v1/audit?action=${action}&unsealed=true`)
       expect(body.items[0].actor).toMatchObject({ kind: 'operator', id: 'olivia' })
     }
