@@ -3,7 +3,8 @@ create table idempotency_key (
   digest bytea primary key,
   body_digest text not null,
   status integer not null,
-  body jsonb,
+  -- not jsonb, which forgets the order of members: a repetition is answered word for word
+  body json,
   created_at timestamptz(3) not null
 );
 create index idempotency_key_created on idempotency_key (created_at);

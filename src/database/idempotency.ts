@@ -80,7 +80,7 @@ export async function completeIdempotent(
   await tx.db.execute(
     sql`insert into idempotency_key (digest, body_digest, status, body, created_at)
         values (${digestOf(call)}, ${call.bodyDigest}, ${answer.status},
-                ${JSON.stringify(answer.body ?? null)}::jsonb, ${now.toISOString()}::timestamptz)
+                ${JSON.stringify(answer.body ?? null)}::json, ${now.toISOString()}::timestamptz)
         on conflict (digest) do update set body_digest = excluded.body_digest,
           status = excluded.status, body = excluded.body, created_at = excluded.created_at`,
   )

@@ -31,3 +31,21 @@ it.each([
     })
   },
 )
+
+it('answers again word for word', async () => {
+  const alice = await signIn(broker.url, 'alice@example.com')
+  const send = async () => {
+    const response = await fetch(`${broker.url}/v1/requests`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${alice.token}`,
+        'Content-Type': 'application/json',
+        'Idempotency-Key': 'word for word',
+      },
+      body: JSON.stringify(ask),
+    })
+    return { isReplay: response.headers.get('idempotent-replayed'), text: await response.text() }
+  }
+  const first = await send()
+  expect(await send()).toEqual({ isReplay: 'true', text: first.text })
+})
