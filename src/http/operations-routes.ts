@@ -68,7 +68,7 @@ export function measureAnswers(app: Router, registry: Registry): void {
 
 /** `/openapi.json` (OpenAPI 3.1) from the routes themselves, and `/docs`, a page to read it by. */
 export function addReference(app: Router, version: string, issuer: string): void {
-  const document = () =>
+  const describe = () =>
     app.getOpenAPI31Document({
       openapi: '3.1.0',
       info: {
@@ -79,6 +79,12 @@ export function addReference(app: Router, version: string, issuer: string): void
       },
       servers: [{ url: issuer }],
     })
+  // made once, when first asked for: it takes long, and anybody may ask
+  let kept: ReturnType<typeof describe> | undefined
+  const document = () => {
+    kept ??= describe()
+    return kept
+  }
   app.get('/openapi.json', (c) => c.json(document()))
   app.get('/docs', (c) => answerReference(c, document()))
 }
