@@ -25,6 +25,7 @@ interface Behaviour {
   introspectionStatus: number
   activityStatus: number
   retryAfter: string | undefined
+  redirectTo: string | undefined
   introspectionDelay: number
   heartbeatMilliseconds: number
 }
@@ -44,6 +45,7 @@ export class StandInBroker {
     introspectionStatus: 200,
     activityStatus: 200,
     retryAfter: undefined,
+    redirectTo: undefined,
     introspectionDelay: 0,
     heartbeatMilliseconds: 1_000,
   }
@@ -58,6 +60,8 @@ export class StandInBroker {
     readonly events: readonly WireEvent[]
   }[] = []
   readonly authorizations: (string | undefined)[] = []
+  /** What is published in place of the keys. */
+  keysBody: string | undefined
   keyReadings = 0
   streamsOpened = 0
   #server: Server | undefined
@@ -159,16 +163,17 @@ export class StandInBroker {
   #answerKeys(response: ServerResponse): void {
     this.keyReadings += 1
     const { keysStatus } = this.behaviour
-    const body = JSON.stringify({ keys: this.keys.map(({ jwk }) => jwk) })
+    const body = this.keysBody ?? JSON.stringify({ keys: this.keys.map(({ jwk }) => jwk) })
     response.writeHead(keysStatus, { 'Content-Type': 'application/json' }).end(body)
   }
 
   #answerStream(response: ServerResponse): void {
-    const { streamStatus, whenCutOff, retryAfter } = this.behaviour
+    const { streamStatus, whenCutOff, retryAfter, redirectTo } = this.behaviour
     this.streamsOpened += 1
     if (streamStatus !== 200) {
-      const headers = retryAfter === undefined ? {} : { 'Retry-After': retryAfter }
-      response.writeHead(streamStatus, headers).end()
+      if (retryAfter !== undefined) response.setHeader('Retry-After', retryAfter)
+      if (redirectTo !== undefined) response.setHeader('Location', redirectTo)
+      response.writeHead(streamStatus).end()
       return
     }
     response.writeHead(200, {
