@@ -87,34 +87,35 @@ interface Sample {
   readonly code: string | undefined
 }
 
-/** Asks every 25 ms until half a second after that instant. */
+/** Asks again and again until half a second after that instant, and at least three times after it. */
 async function sampleUntil(
   instant: number,
   isHonoured: (answer: Answer) => boolean,
   send: () => Promise<Answer>,
 ): Promise<readonly Sample[]> {
-  const samples: Promise<Sample>[] = []
-  while (Date.now() < instant + 500) {
+  const samples: Sample[] = []
+  const isEnough = () =>
+    Date.now() > instant + 500 && samples.filter(({ sentAt }) => sentAt >= instant).length >= 3
+  while (!isEnough()) {
     const sentAt = Date.now()
-    samples.push(
-      send().then((answer) => ({
-        sentAt,
-        answeredAt: Date.now(),
-        isHonoured: isHonoured(answer),
-        code: answer.body.code,
-      })),
-    )
-    await sleep(25)
+    const answer = await send()
+    samples.push({
+      sentAt,
+      answeredAt: Date.now(),
+      isHonoured: isHonoured(answer),
+      code: answer.body.code,
+    })
+    await sleep(10)
   }
-  return Promise.all(samples)
+  return samples
 }
 
 function expectHonouredOnlyBefore(samples: readonly Sample[], end: number): void {
   // `exp` is a whole second: up to one second before the grant itself
   const before = samples.filter(({ answeredAt }) => answeredAt < end - 1_000)
   const after = samples.filter(({ sentAt }) => sentAt >= end)
-  expect(before.length).toBeGreaterThan(5)
-  expect(after.length).toBeGreaterThan(5)
+  expect(before.length).toBeGreaterThan(0)
+  expect(after.length).toBeGreaterThan(0)
   expect(before.filter(({ isHonoured }) => !isHonoured)).toEqual([])
   expect(after.filter(({ isHonoured }) => isHonoured)).toEqual([])
 }
@@ -124,7 +125,7 @@ describe('with every job dead', () => {
     const grant = await grantOf(alice)
     const end = Date.parse(grant.ends_at)
     const token = (await alice.post(`/v1/grants/${grant.id}/tokens`)).body.access_token
-    const [minted, introspected] = await Promise.all([
+    const [minted, introspected, shown] = await Promise.all([
       sampleUntil(
         end,
         ({ status }) => status === 201,
@@ -135,9 +136,13 @@ describe('with every job dead', () => {
         ({ body }) => body.active,
         () => introspect(token),
       ),
+      sampleUntil(
+        end,
+        ({ body }) => body.state === 'active',
+        () => alice.get(`/v1/grants/${grant.id}`),
+      ),
     ])
-    expectHonouredOnlyBefore(minted, end)
-    expectHonouredOnlyBefore(introspected, end)
+    for (const samples of [minted, introspected, shown]) expectHonouredOnlyBefore(samples, end)
     expect(minted.at(-1)?.code).toBe('grant_ended')
     const jwks = createRemoteJWKSet(new URL(`${broker.url}/oauth/jwks`))
     await expect(jwtVerify(token, jwks)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' })
@@ -168,7 +173,7 @@ describe('with every job dead', () => {
   })
 
   it('gives a workload no token from an ended grant', async () => {
-    const grant = await grantOf(bot, { duration_seconds: 3 })
+    const grant = await grantOf(bot, { duration_seconds: 5 })
     const take = () =>
       form(
         '/oauth/token',
@@ -189,7 +194,7 @@ describe('with every job dead', () => {
   })
 
   it('starts a scheduled grant at its second', async () => {
-    const startsAt = new Date(Date.now() + 1_500)
+    const startsAt = new Date(Date.now() + 2_500)
     const asked = await alice.post('/v1/requests', {
       ...ask,
       duration_seconds: 60,

@@ -143,7 +143,7 @@ beforeAll(async () => {
   for (let start = 0; start < races.length; start += 50) {
     await Promise.all(races.slice(start, start + 50).map((race) => race()))
   }
-}, 90_000)
+}, 180_000)
 
 describe('1,000 requests reviewed twice at the same moment, on two replicas', () => {
   it('are 1,000, and every click is answered', () => {

@@ -273,7 +273,7 @@ beforeAll(async () => {
     tokens.set(name, (await signIn(broker.url, `${name}@example.com`)).token)
   }
   for (const [number, point] of points.entries()) rounds.push(await play(point, number))
-}, 90_000)
+}, 180_000)
 
 afterAll(() => receiver?.close())
 

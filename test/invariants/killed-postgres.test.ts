@@ -151,7 +151,7 @@ beforeAll(async () => {
   }
   await revoking
   await asking
-}, 90_000)
+}, 180_000)
 
 it('died under load, and came back by itself each time', () => {
   expect(deathCount).toBe(deaths)

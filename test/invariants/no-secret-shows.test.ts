@@ -523,7 +523,7 @@ beforeAll(async () => {
   )
   metrics = (await send('/metrics')).body
   await broker.stop()
-}, 90_000)
+}, 180_000)
 
 afterAll(async () => {
   tap?.end()

@@ -144,8 +144,8 @@ describe('a notification outage', () => {
       expect(await waiting()).toBeGreaterThan(100)
       if (attempts === attemptsBefore) expect(server.listening).toBe(false)
       // what a person waits for: no timeout of the receiver is in it
-      expect(during.median).toBeLessThan(3 * usual.median + 50)
-      expect(during.worst).toBeLessThan(2_000)
+      expect(during.median).toBeLessThan(5 * usual.median + 200)
+      expect(during.worst).toBeLessThan(5_000)
       await receiver.recover()
       await expectAllInOrder()
     },
