@@ -1,10 +1,11 @@
-import { and, eq, inArray, isNull } from 'drizzle-orm'
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import {
   type Ask,
   accountsOf,
   type Catalog,
   catalogInForce,
   decide,
+  humanOf,
   type SubjectFacts,
 } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
@@ -127,6 +128,9 @@ async function refuseSecondEmergency(
   catalog: Catalog,
   subject: SubjectFacts,
 ): Promise<undefined> {
+  // two accounts of one human have a row each: only this lets one wait for the other
+  const human = `emergency:${humanOf(catalog, subject.id)}`
+  await tx.db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${human}, 0))`)
   const open = await openEmergency(tx.db, catalog, subject)
   if (open !== undefined) throw breakGlassUnreviewed(open)
 }

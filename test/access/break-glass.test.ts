@@ -76,6 +76,22 @@ describe('an emergency', () => {
     }
   })
 
+  it('at the same moment under two accounts of one human opens one', async () => {
+    const fixture = use()
+    await fixture.changeCompany([
+      'engineering: [alice@example.com,',
+      'engineering: [alice.admin@example.com, alice@example.com,',
+    ])
+    for (let round = 0; round < 20; round += 1) {
+      const results = await Promise.allSettled(
+        ['alice', 'alice.admin'].map((name) => fixture.ask(name, emergency)),
+      )
+      const opened = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+      expect(opened).toHaveLength(1)
+      for (const { id } of opened) await fixture.approve('sam', id)
+    }
+  })
+
   it.each([
     ['with a start', { ...emergency, startsAt: new Date('2026-03-03T00:00:00Z') }, 'invalid_input'],
     ['too long', { ...emergency, durationSeconds: 1801 }, 'outside_policy'],
