@@ -70,11 +70,22 @@ class Undoing {
     this.#steps.push(step)
   }
 
+  /** Tries every step, whatever the others do; rejects with the first failure. */
   run(): Promise<void> {
-    this.#done ??= (async () => {
-      for (const step of this.#steps.reverse()) await step()
-    })()
+    this.#done ??= this.#undo()
     return this.#done
+  }
+
+  async #undo(): Promise<void> {
+    const failures: unknown[] = []
+    for (const step of this.#steps.reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw failures[0]
   }
 }
 

@@ -60,6 +60,10 @@ async function discoverKeysOf(issuer: string): Promise<string> {
   if (!('jwks_uri' in document) || typeof document.jwks_uri !== 'string') {
     throw new KeysUnavailable()
   }
+  // a company's provider has no business with what listens on this machine
+  if (!isLoopbackUrl(safeUrl(issuer)) && isLoopbackUrl(safeUrl(document.jwks_uri))) {
+    throw new KeysUnavailable()
+  }
   return document.jwks_uri
 }
 
