@@ -159,7 +159,7 @@ const reviewing: fc.Arbitrary<PlannedAction> = fc
     verdict: fc.constantFrom('approve', 'approve', 'approve', 'approve', 'deny'),
     narrows: fc.constantFrom('nothing', 'nothing', 'nothing', 'scopes', 'time', 'both'),
     scopes: fewScopes,
-    durationSeconds: fc.constantFrom(minute, 10 * minute, 30 * minute, 3 * hour),
+    durationSeconds: fc.constantFrom(minute, 10 * minute, 30 * minute, hour, 3 * hour),
     versionDistance: fc.constantFrom(undefined, undefined, undefined, 0, 0, 1),
   } as const)
   .map(
@@ -218,10 +218,7 @@ const stopping: fc.Arbitrary<PlannedAction> = fc
   .record({
     kind: fc.constantFrom('revoke', 'suspend', 'suspend', 'resume', 'resume', 'resume'),
     back: recent,
-    who: fc.oneof(
-      anyone,
-      fc.constantFrom(admin, ...people.filter((id) => /^(erin|bob)@/.test(id))),
-    ),
+    who: fc.oneof(anyone, fc.constantFrom(admin, ...people.filter((id) => /^(erin|bob)/.test(id)))),
   } as const)
   .map(({ kind, back, who }) => ({ grants }) => {
     const grant = nth(grants.length, back)

@@ -1,7 +1,7 @@
 /**
  * A company with everything that makes reviewing hard: a second account of Alice among the payments leads and one of
- * Bob in security, nested groups, a workload whose owner is a reviewer too, a policy that hands over to a stricter
- * one, an emergency, a policy that approves by itself. Gus is nobody.
+ * Bob in security, nested groups, seats that overlap, a workload whose owner is a reviewer too, a policy that hands
+ * over to another with other seats when it takes longer, an emergency, a policy that approves by itself. Gus is nobody.
  */
 export const companyText = `
 version: 1
@@ -16,7 +16,7 @@ groups:
   oncall: [dana@example.com]
   bot-owners: [carol@example.com]
   billing-owners: [erin@example.com]
-  ledger-owners: [bob@example.com]
+  ledger-owners: [bob@example.com, bob.admin@example.com]
   administrators: [frank@example.com]
   guests: [gus@example.com]
 admins: [administrators]
@@ -70,9 +70,7 @@ policies:
     roles: [payer]
     requesters: [engineering]
     max_duration: 2h
-    approval:
-      - { from: [payments-leads], count: 2 }
-      - { from: [security], count: 1 }
+    approval: [{ from: [security], count: 2 }]
   - name: emergency
     roles: [operator]
     requesters: [engineering]
@@ -83,7 +81,9 @@ policies:
     roles: [auditor]
     requesters: [engineering]
     max_duration: 2h
-    approval: [{ from: [reviewers, security], count: 2 }]
+    approval:
+      - { from: [reviewers, security], count: 1 }
+      - { from: [payments-leads], count: 1 }
   - name: vault
     roles: [vault]
     requesters: [engineering]
@@ -203,10 +203,7 @@ export const policies: readonly PlainPolicy[] = [
     role: 'payer',
     requesters: engineering,
     maxSeconds: 2 * hour,
-    seats: [
-      { from: ['payments-leads'], members: paymentsLeads, count: 2 },
-      { from: ['security'], members: security, count: 1 },
-    ],
+    seats: [{ from: ['security'], members: security, count: 2 }],
   },
   {
     ...defaults,
@@ -224,7 +221,8 @@ export const policies: readonly PlainPolicy[] = [
     requesters: engineering,
     maxSeconds: 2 * hour,
     seats: [
-      { from: ['reviewers', 'security'], members: [...paymentsLeads, ...security], count: 2 },
+      { from: ['reviewers', 'security'], members: [...paymentsLeads, ...security], count: 1 },
+      { from: ['payments-leads'], members: paymentsLeads, count: 1 },
     ],
   },
   {
@@ -266,10 +264,13 @@ export const audiences: Readonly<Record<string, string>> = {
 }
 export const resources = Object.keys(audiences)
 
-const owners: Readonly<Record<string, string>> = { 'billing-api': erin, 'ledger-api': bob }
+const owners: Readonly<Record<string, readonly string[]>> = {
+  'billing-api': [erin],
+  'ledger-api': [bob, bobAdmin],
+}
 
 export function owns(account: string, resource: string): boolean {
-  return owners[resource] === account
+  return owners[resource]?.includes(account) === true
 }
 
 /** The human behind an account; two accounts of one human are one person. */

@@ -87,4 +87,4 @@ it('the deciding files do what the contract says, in any story', async () => {
     codes.filter((code) => answers.has(`${kind} ${code}`)),
   ])
   expect(Object.fromEntries(met)).toEqual(worthMeeting)
-}, 120_000)
+}, 300_000)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { type Action, plannedActions } from './actions.ts'
+import { type Action, type ActionOf, plannedActions } from './actions.ts'
 import { admin } from './company.ts'
 import { Step, type Story } from './step.ts'
 import type { System } from './system.ts'
@@ -18,7 +18,12 @@ const ask = {
   isBreakGlass: false,
 } as const
 
-const approve = (who: string): Action => ({ kind: 'review', who, request: 0, verdict: 'approve' })
+const approve = (who: string): ActionOf<'review'> => ({
+  kind: 'review',
+  who,
+  request: 0,
+  verdict: 'approve',
+})
 
 const holding: readonly Action[] = [
   { ...ask, who: alice, role: 'operator' },
@@ -40,7 +45,16 @@ const beginnings: readonly (readonly Action[])[] = [
     { ...ask, who: dana, role: 'operator', durationSeconds: 1800, isBreakGlass: true },
     { kind: 'mint', who: dana, grant: 0 },
   ],
-  [{ ...ask, who: alice, role: 'payer', durationSeconds: 7200 }, approve(bob)],
+  [
+    { ...ask, who: dana, role: 'payer', durationSeconds: 7200 },
+    { ...approve('bob.admin@example.com'), durationSeconds: 1800 },
+  ],
+  [
+    { ...ask, who: alice, role: 'payer' },
+    approve(bob),
+    approve('sam@example.com'),
+    { kind: 'extend', who: alice, grant: 0, durationSeconds: 3600, ticket: 'INC-2' },
+  ],
   [
     { ...ask, who: alice, role: 'reader' },
     { kind: 'mint', who: alice, grant: 0 },
@@ -52,6 +66,13 @@ const beginnings: readonly (readonly Action[])[] = [
     { ...ask, who: bob, role: 'auditor', startsInSeconds: 7200 },
     approve(carol),
     approve('alice.admin@example.com'),
+  ],
+  [
+    { ...ask, who: bob, role: 'auditor' },
+    approve(carol),
+    approve('sam@example.com'),
+    { kind: 'mint', who: bob, grant: 0 },
+    { kind: 'suspend', who: admin, grant: 0 },
   ],
 ]
 
