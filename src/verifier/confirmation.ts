@@ -17,6 +17,7 @@ export class Confirmation {
   readonly #clock: Clock
   readonly #policy: () => WhenCutOff
   readonly #reach = new BrokerReach()
+  readonly #createdAt: number
 
   constructor(
     feed: RevocationFeed,
@@ -28,6 +29,7 @@ export class Confirmation {
     this.#introspector = introspector
     this.#clock = clock
     this.#policy = policy
+    this.#createdAt = clock.monotonic()
   }
 
   /** The monotonic time since when neither way to the broker works; undefined while one does. */
@@ -40,7 +42,7 @@ export class Confirmation {
     this.#reach.answered()
   }
 
-  /** Never rejects, and takes three seconds at most. */
+  /** Never rejects, and takes little more than three seconds at most. */
   async confirm(
     digest: string,
     token: string,
@@ -67,8 +69,11 @@ export class Confirmation {
     const timeout =
       patience > 0 ? Math.min(patience, longestRequestMilliseconds) : longestRequestMilliseconds
     const answer = await this.#introspector.ask(digest, token, scope, timeout)
-    if (answer === 'unavailable') this.#reach.failed(askedAt, this.#clock.monotonic())
-    else {
+    if (answer === 'unavailable') {
+      // whoever waited for the first snapshot has been patient already
+      const since = this.#feed.proof === undefined ? this.#createdAt : askedAt
+      this.#reach.failed(since, this.#clock.monotonic())
+    } else {
       if (this.#reach.failingSince !== undefined) this.#feed.poke()
       this.#reach.answered()
     }

@@ -160,6 +160,8 @@ export class RevocationFeed {
           else if (hasSnapshot) this.#take(event)
           hasSnapshot ||= event.name === 'snapshot'
         }
+        // the first heartbeats of many that waited are old: only good news is drawn from a part
+        if (this.isFreshAt(this.#read())) this.#judge()
       }
       return stream.signal.aborted
         ? stream.signal.reason
@@ -182,7 +184,6 @@ export class RevocationFeed {
     for (const revocation of snapshot.revocations) this.#set.add(revocation)
     this.#whenCutOff = snapshot.whenCutOff
     this.#proof = proofOfSnapshot(snapshot.asOf, requestedAt, this.#read())
-    this.#judge()
     this.#observer.onConnected()
   }
 
@@ -201,7 +202,6 @@ export class RevocationFeed {
     }
     const now = this.#read()
     this.#proof = withHeartbeat(this.#proof, at, now)
-    this.#judge()
     if (now.monotonic - this.#forgotAt < forgetEveryMilliseconds) return
     this.#forgotAt = now.monotonic
     this.#set.forget(databaseTimeOf(this.#proof, now) ?? at)

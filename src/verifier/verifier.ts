@@ -60,8 +60,8 @@ export interface Verifier {
   /** Resolves when the keys and the first snapshot are in. Rejects when the credential is refused, or on `stop`. */
   ready(): Promise<void>
   /**
-   * Accepts or refuses a token. Rejects with `VerifyError`, and with `TypeError` when it is called wrongly; waits for
-   * keys and snapshot, for three seconds at most.
+   * Accepts or refuses a token. Rejects with `VerifyError`, and with `TypeError` when it is called wrongly. Waits for
+   * keys and snapshot, or for the broker's answer, but never longer than five seconds.
    */
   verify(token: string | undefined, options?: VerifyOptions): Promise<Access>
   /** The same for adapters: does not reject for a refusal, and reports nothing by itself. */

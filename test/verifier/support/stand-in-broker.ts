@@ -14,6 +14,8 @@ interface WireRevocation {
 interface Behaviour {
   /** Accepts connections and answers nothing. */
   isSilent: boolean
+  /** Opens streams and lets nothing through, as a proxy that buffers. */
+  holdsStreams: boolean
   /** Sends no heartbeats, as a replica whose own feed is frozen must. */
   sendsHeartbeats: boolean
   /** The database's clock minus the real one, in ms. */
@@ -37,6 +39,7 @@ interface Behaviour {
 export class StandInBroker {
   readonly behaviour: Behaviour = {
     isSilent: false,
+    holdsStreams: false,
     sendsHeartbeats: true,
     clockOffset: 0,
     whenCutOff: 'refuse',
@@ -180,6 +183,8 @@ export class StandInBroker {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store, no-transform',
     })
+    response.flushHeaders()
+    if (this.behaviour.holdsStreams) return
     this.#streams.add(response)
     const snapshot = {
       revocations: this.revocations,

@@ -12,6 +12,11 @@ import { audience, issuer, type SigningKey } from './token-mint.ts'
 
 const running: { stop(): Promise<void> }[] = []
 
+/** Stops it after the test, and after the verifiers. */
+export function stopAfterTest(one: { stop(): Promise<void> }): void {
+  running.push(one)
+}
+
 afterEach(async () => {
   // verifiers first: they have a last word for the broker
   for (const one of running.splice(0)) await one.stop()
@@ -27,7 +32,7 @@ export async function startBroker(...keys: readonly SigningKey[]): Promise<Stand
 
 /** A verifier of the stand-in, stopped after the test. */
 export function newVerifier(
-  broker: StandInBroker,
+  broker: { readonly url: string },
   options: Partial<VerifierOptions> = {},
 ): Verifier {
   const verifier = createVerifier({
