@@ -43,7 +43,7 @@ export async function concludeReview(
   const seats = seatedNow(catalog, situationOf(catalog, reviewed, now))
   const { request: concluded, tell: tellGrant } =
     request.afterReview === 'open'
-      ? { request: await concludeEmergency(tx, ctx, request, seats, outcome, now) }
+      ? { request: await concludeEmergency(tx, request, seats, outcome) }
       : outcome.kind === 'denied'
         ? { request: await deny(tx, request, now) }
         : await countApproval(tx, ctx, catalog, situation, seats, outcome, now)
@@ -59,6 +59,8 @@ export async function concludeReview(
   await tell('request.reviewed', { ...audience, is_narrowed: isNarrowed(outcome) })
   if (request.afterReview === 'open') {
     if (concluded.afterReview !== 'open') await tell('break_glass.reviewed')
+    // ended here, so that nobody hears of the end before its reason
+    if (concluded.afterReview === 'rejected') await endIfLive(tx, ctx, request.grantId, now)
   } else if (concluded.state === 'denied') await tell('request.denied')
   else if (concluded.state === 'approved') {
     await tell('request.approved', { approved_by: seats.flatMap(({ approvedBy }) => approvedBy) })
@@ -107,14 +109,12 @@ async function deny(tx: Transaction, request: AccessRequest, now: Date): Promise
   return changeRequest(tx, request, { state: moved(request, 'deny', now), decidedAt: now })
 }
 
-/** An emergency was approved at once: its reviewers accept it, or reject it and end what lives. */
+/** An emergency was approved at once: its reviewers accept it, or reject it. */
 async function concludeEmergency(
   tx: Transaction,
-  ctx: OperationContext,
   request: AccessRequest,
   seats: AccessRequest['seats'],
   outcome: Accepted,
-  now: Date,
 ): Promise<AccessRequest> {
   if (outcome.kind !== 'denied') {
     if (outcome.isNarrowed) {
@@ -127,21 +127,21 @@ async function concludeEmergency(
     const afterReview = outcome.kind === 'completed' ? 'accepted' : 'open'
     return changeRequest(tx, request, { seats, afterReview })
   }
-  const rejected = await changeRequest(tx, request, { afterReview: 'rejected' })
-  if (request.grantId !== null) {
-    const grant = await lockGrant(tx, request.grantId)
-    if (!isFinal(effectiveGrantState(grant, now))) {
-      const reason = 'rejected by the review of the emergency'
-      await endLockedGrant(
-        tx,
-        ctx,
-        grant,
-        { event: 'revoke', action: 'review-request', reason },
-        now,
-      )
-    }
-  }
-  return rejected
+  return changeRequest(tx, request, { afterReview: 'rejected' })
+}
+
+/** Revokes the grant of a rejected emergency, unless it is over already. */
+async function endIfLive(
+  tx: Transaction,
+  ctx: OperationContext,
+  grantId: string | null,
+  now: Date,
+): Promise<void> {
+  if (grantId === null) return
+  const grant = await lockGrant(tx, grantId)
+  if (isFinal(effectiveGrantState(grant, now))) return
+  const reason = 'rejected by the review of the emergency'
+  await endLockedGrant(tx, ctx, grant, { event: 'revoke', action: 'review-request', reason }, now)
 }
 
 function refuseFewerScopes(

@@ -164,9 +164,9 @@ describe('the review of an emergency', () => {
       'request.submitted',
       'request.approved',
       'grant.opened',
-      'grant.revoked',
       'request.reviewed',
       'break_glass.reviewed',
+      'grant.revoked',
     ])
     const entries = await fixture.lastAudit(2)
     expect(entries.map(({ action, outcome }) => [action, outcome])).toEqual([
