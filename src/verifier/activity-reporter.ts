@@ -5,16 +5,8 @@ import { retryDelay } from './back-off.ts'
 import { type BrokerClient, BrokerRefusal } from './broker-client.ts'
 import type { Clock } from './clock.ts'
 import { parseJsonObject } from './json.ts'
+import type { ActivityStatus } from './verifier.ts'
 import { Waiters } from './waiters.ts'
-
-export interface ActivityStatus {
-  readonly waitingCount: number
-  readonly sentCount: number
-  /** Decisions that the broker will never hear of: no room, or it could not be reached before the end. */
-  readonly lostCount: number
-  /** Events that the broker took and refused, one by one. */
-  readonly rejectedCount: number
-}
 
 export interface ActivityObserver {
   onLost(count: number): void

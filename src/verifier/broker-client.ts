@@ -1,8 +1,4 @@
-/** Name and secret of a resource credential. */
-export interface Credential {
-  readonly clientId: string
-  readonly clientSecret: string
-}
+import { basicOf, type Credential } from './credential.ts'
 
 /** The broker answered, and not with what was asked for. Says nothing of the answer's text, which may be anything. */
 export class BrokerRefusal extends Error {
@@ -95,10 +91,4 @@ async function readText({ body }: Response): Promise<string> {
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()
-}
-
-/** RFC 6749 §2.3.1: both parts are form-urlencoded before they are joined. */
-function basicOf({ clientId, clientSecret }: Credential): string {
-  const pair = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`
-  return `Basic ${Buffer.from(pair).toString('base64')}`
 }

@@ -1,9 +1,8 @@
 export type { Access } from './access.ts'
 export type { RequestFacts } from './activity-event.ts'
-export type { ActivityStatus } from './activity-reporter.ts'
-export type { Credential } from './broker-client.ts'
 export type { CountersView, LagView } from './counters.ts'
 export { createVerifier } from './create-verifier.ts'
+export type { Credential } from './credential.ts'
 export type { VerifierEvents } from './events.ts'
 export type { MemoryState } from './freshness.ts'
 export type { VerifierOptions } from './options.ts'
@@ -11,6 +10,7 @@ export type { PresentedProof } from './proof.ts'
 export type { ResourceMetadata } from './resource-metadata.ts'
 export type { WhenCutOff } from './revocation.ts'
 export type {
+  ActivityStatus,
   AuthenticationDemand,
   Decision,
   Verifier,

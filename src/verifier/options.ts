@@ -1,4 +1,4 @@
-import type { Credential } from './broker-client.ts'
+import type { Credential } from './credential.ts'
 import type { WhenCutOff } from './revocation.ts'
 
 export interface VerifierOptions {

@@ -1,6 +1,5 @@
 import type { Access } from './access.ts'
 import type { RequestFacts } from './activity-event.ts'
-import type { ActivityStatus } from './activity-reporter.ts'
 import type { CountersView } from './counters.ts'
 import type { VerifierEvents } from './events.ts'
 import type { MemoryState } from './freshness.ts'
@@ -34,6 +33,15 @@ export type Decision = {
   | { readonly access: Access; readonly error?: never }
   | { readonly error: VerifyError; readonly access?: never }
 )
+
+export interface ActivityStatus {
+  readonly waitingCount: number
+  readonly sentCount: number
+  /** Decisions that the broker will never hear of: no room, or it could not be reached before the end. */
+  readonly lostCount: number
+  /** Events that the broker took and refused, one by one. */
+  readonly rejectedCount: number
+}
 
 export interface VerifierStatus {
   /** `off` with `revocation: 'none'`. */

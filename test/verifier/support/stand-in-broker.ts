@@ -63,6 +63,9 @@ export class StandInBroker {
     readonly events: readonly WireEvent[]
   }[] = []
   readonly authorizations: (string | undefined)[] = []
+  /** The body of every attempt. */
+  readonly activityAttempts: string[] = []
+  rejectedActivity: readonly unknown[] = []
   /** What is published in place of the keys. */
   keysBody: string | undefined
   keyReadings = 0
@@ -218,12 +221,14 @@ export class StandInBroker {
   }
 
   async #answerActivity(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const batch = JSON.parse(await bodyOf(request))
+    const body = await bodyOf(request)
+    const batch = JSON.parse(body)
+    this.activityAttempts.push(body)
     const { activityStatus } = this.behaviour
     if (activityStatus === 200) this.batches.push(batch)
     response
       .writeHead(activityStatus, { 'Content-Type': 'application/json' })
-      .end(JSON.stringify({ accepted: batch.events.length, duplicates: 0, rejected: [] }))
+      .end(JSON.stringify({ accepted: 0, duplicates: 0, rejected: this.rejectedActivity }))
   }
 
   #isRevoked(token: string): boolean {
