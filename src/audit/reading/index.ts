@@ -1,6 +1,5 @@
 export type { LogReport } from './check-stored-log.ts'
 export { getCheckpoint, getVerifierKey } from './get-checkpoint.ts'
 export { type EntryFilter, type EntryView, listEntries } from './list-entries.ts'
-export type { LogFinding } from './log-check.ts'
 export { proveEntry, proveGrowth } from './prove-entry.ts'
 export { verifyLog } from './verify-log.ts'
