@@ -148,6 +148,7 @@ async function start(config: Config, options: BrokerOptions, undoing: Undoing): 
 
   const checkpointFile = join(config.dataDirectory, 'audit-checkpoints')
   const scheduler = createScheduler({ services, jobs: jobTable({ checkpointFile }) })
+  metrics.watchJobs(scheduler.status)
   if (options.runsJobs ?? true) await scheduler.start()
   undoing.add(async () => {
     await scheduler.stop()

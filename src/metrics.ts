@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { accessStatus } from './access/index.ts'
 import { sealLagSeconds } from './audit/index.ts'
 import type { Services, UseObserver } from './context.ts'
+import type { JobStatus } from './jobs/index.ts'
 import { outboxStatus } from './notify/index.ts'
 import type { UseRecorderStatus } from './usage/index.ts'
 
@@ -14,6 +15,8 @@ export interface Metrics {
   tellCatalogFile(outcome: 'applied' | 'unchanged' | 'reverted' | 'faulty'): void
   /** Tells how recording of use fares when scraped. Call once. */
   watchUses(status: () => UseRecorderStatus): void
+  /** Tells how the jobs of this replica fare when scraped. Call once. */
+  watchJobs(status: () => readonly JobStatus[]): void
   /** Gauges that read the database when scraped. Call once. */
   readFrom(services: Services): void
 }
@@ -49,6 +52,7 @@ export function createMetrics(): Metrics {
       observeUse: (use) => next?.observeUse(use),
     }),
     watchUses: (status) => addUseMetrics(registry, status),
+    watchJobs: (status) => addJobGauge(registry, status),
     readFrom: (services) => addGauges(registry, services),
   }
 }
@@ -69,6 +73,18 @@ function addUseMetrics(registry: Registry, status: () => UseRecorderStatus): voi
     collect() {
       this.reset()
       this.inc(status().lostCount)
+    },
+  })
+}
+
+function addJobGauge(registry: Registry, status: () => readonly JobStatus[]): void {
+  new Gauge({
+    name: 'hallpass_job_failures',
+    help: 'Failures in a row of a job on this replica',
+    labelNames: ['job'],
+    registers: [registry],
+    collect() {
+      for (const { name, failureCount } of status()) this.set({ job: name }, failureCount)
     },
   })
 }

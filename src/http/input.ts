@@ -25,7 +25,7 @@ function check<S extends z.ZodType>(schema: S, value: unknown, what: string): z.
   const first = errors[0]
   throw new HallpassError(
     'invalid_input',
-    `The ${what} is not valid: ${first === undefined ? 'see errors' : `${first.pointer || 'it'} ${first.message}`}.`,
+    `The ${what} is not valid${first === undefined ? '' : `: ${first.pointer === '' ? '' : `${first.pointer}: `}${first.message}`}.`,
     { errors },
   )
 }

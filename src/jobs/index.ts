@@ -1,4 +1,4 @@
 export { forgetJobRuns } from './forget-job-runs.ts'
-export type { Job } from './job.ts'
+export type { Job, JobStatus } from './job.ts'
 export { createScheduler, type Scheduler } from './scheduler.ts'
 export { jobTable } from './table.ts'

@@ -39,14 +39,14 @@ export function clientIdOf(subject: string): string {
 }
 
 /**
- * The claims of a new token; undefined when less than a second of the grant is left. Every instant is rounded
- * down, so `exp` is never after the grant's end and `iat` never in the future.
+ * The claims of a new token; undefined in the last part of a second before the grant's end, where no `exp` in
+ * whole seconds would do. Every instant is rounded down, so `exp` is never after the grant's end and `iat` never in the future.
  */
 export function claimsOf(facts: ClaimFacts): AccessTokenClaims | undefined {
   const { grant, now } = facts
-  if (grant.endsAt.getTime() - now.getTime() < 1000) return undefined
   const iat = wholeSeconds(now)
   const exp = Math.min(iat + grant.tokenLifetimeSeconds, wholeSeconds(grant.endsAt))
+  if (exp * 1000 <= now.getTime()) return undefined
   return {
     iss: facts.issuer,
     sub: grant.subject,

@@ -47,8 +47,9 @@ describe('claims of a token', () => {
     expect(claimsOf(facts({ endsAt }))?.exp).toBe(Date.parse('2026-03-01T10:01:30Z') / 1000)
   })
 
-  it('are not made in the last second of a grant', () => {
-    expect(claimsOf(facts({ endsAt: new Date(now.getTime() + 999) }))).toBeUndefined()
+  it('are not made when no whole second of the grant is still to come', () => {
+    const lastWhole = Math.floor(now.getTime() / 1000) * 1000
+    expect(claimsOf(facts({ endsAt: new Date(lastWhole + 999) }))).toBeUndefined()
     expect(claimsOf(facts({ endsAt: now }))).toBeUndefined()
     expect(claimsOf(facts({ endsAt: new Date(now.getTime() - 60_000) }))).toBeUndefined()
     expect(claimsOf(facts({ endsAt: new Date(now.getTime() + 1000) }))).toBeDefined()
@@ -63,7 +64,7 @@ describe('claims of a token', () => {
         (at, left, tokenLifetimeSeconds) => {
           const endsAt = new Date(at + left)
           const claims = claimsOf(facts({ now: new Date(at), endsAt, tokenLifetimeSeconds }))
-          expect(claims === undefined).toBe(left < 1000)
+          expect(claims === undefined).toBe(Math.floor((at + left) / 1000) * 1000 <= at)
           if (claims === undefined) return
           expect(claims.exp * 1000).toBeLessThanOrEqual(endsAt.getTime())
           expect(claims.exp - claims.iat).toBeLessThanOrEqual(tokenLifetimeSeconds)
