@@ -88,6 +88,35 @@ const pureFiles = [
   'src/http/csv.ts',
   'src/http/render.ts',
   'src/http/problem.ts',
+  'src/verifier/access.ts',
+  'src/verifier/authorization.ts',
+  'src/verifier/activity-buffer.ts',
+  'src/verifier/activity-event.ts',
+  'src/verifier/back-off.ts',
+  'src/verifier/broker-reach.ts',
+  'src/verifier/challenge.ts',
+  'src/verifier/claims.ts',
+  'src/verifier/compact-token.ts',
+  'src/verifier/credential.ts',
+  'src/verifier/demands.ts',
+  'src/verifier/event-stream.ts',
+  'src/verifier/freshness.ts',
+  'src/verifier/json.ts',
+  'src/verifier/options.ts',
+  'src/verifier/problem.ts',
+  'src/verifier/proof.ts',
+  'src/verifier/proof-key.ts',
+  'src/verifier/refusal.ts',
+  'src/verifier/replay-memory.ts',
+  'src/verifier/resource-metadata.ts',
+  'src/verifier/revocation.ts',
+  'src/verifier/revocation-set.ts',
+  'src/verifier/route-template.ts',
+  'src/verifier/signature-check.ts',
+  'src/verifier/token-cache.ts',
+  'src/verifier/token-times.ts',
+  'src/verifier/verification-key.ts',
+  'src/verifier/verify-error.ts',
   'src/database/embedded/failures.ts',
   'src/database/embedded/postmaster-file.ts',
   'src/database/embedded/settings.ts',
@@ -243,6 +272,19 @@ describe('the house', () => {
           .map(({ to }) => `${path} → ${to}`),
       )
     expect(faults).toEqual([])
+  })
+})
+
+describe('the verifier', () => {
+  it('needs nothing but itself and node:crypto: services install it alone', () => {
+    const strangers = sources
+      .filter(({ path }) => roomOf(path) === 'verifier')
+      .flatMap(({ path, imports }) =>
+        imports
+          .filter(({ to }) => to !== 'node:crypto' && !to.startsWith('src/verifier/'))
+          .map(({ to }) => `${path} → ${to}`),
+      )
+    expect(strangers).toEqual([])
   })
 })
 

@@ -22,16 +22,20 @@ export class ActivityBuffer {
     return this.#lostCount
   }
 
+  hasRoom(isProven: boolean): boolean {
+    return (
+      this.#waiting.length < this.#capacity &&
+      (isProven || this.#unprovenCount < this.#capacity * unprovenShare)
+    )
+  }
+
   add(decision: RecordedDecision): void {
-    const isUnproven = decision.bearer === undefined
-    const isFull =
-      this.#waiting.length >= this.#capacity ||
-      (isUnproven && this.#unprovenCount >= this.#capacity * unprovenShare)
-    if (isFull) {
-      this.#lostCount += 1
+    const isProven = decision.bearer !== undefined
+    if (!this.hasRoom(isProven)) {
+      this.lose(1)
       return
     }
-    if (isUnproven) this.#unprovenCount += 1
+    if (!isProven) this.#unprovenCount += 1
     this.#waiting.push(decision)
   }
 
@@ -42,7 +46,7 @@ export class ActivityBuffer {
     return taken
   }
 
-  /** Counts what was taken out and could not be delivered. */
+  /** Counts what had no room, or was taken out and could not be delivered. */
   lose(count: number): void {
     this.#lostCount += count
   }

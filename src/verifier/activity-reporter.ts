@@ -63,6 +63,13 @@ export class ActivityReporter {
     this.#timer = setInterval(() => this.#tick(), sendEveryMilliseconds).unref()
   }
 
+  /** False when a decision would be lost; then it is counted as such already. */
+  hasRoom(isProven: boolean): boolean {
+    const hasRoom = this.#buffer.hasRoom(isProven)
+    if (!hasRoom) this.#buffer.lose(1)
+    return hasRoom
+  }
+
   /** Returns at once and never throws. */
   record(decision: RecordedDecision): void {
     this.#buffer.add(decision)

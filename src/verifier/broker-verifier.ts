@@ -145,14 +145,16 @@ export class BrokerVerifier implements Verifier {
 
   #allow({ claims }: CheckedToken, options: VerifyOptions): Access {
     this.#counters.allowed += 1
-    if (this.#activity !== undefined) this.#record(claims.access, undefined, options, this.#now())
+    if (this.#activity?.hasRoom(true)) this.#record(claims.access, undefined, options, this.#now())
     return claims.access
   }
 
   #deny(error: unknown, options: VerifyOptions): unknown {
     if (!(error instanceof VerifyError)) return error
     this.#counters.refused(error.code)
-    if (this.#activity !== undefined) this.#record(undefined, error, options, this.#now())
+    if (this.#activity?.hasRoom(error.bearer !== undefined)) {
+      this.#record(undefined, error, options, this.#now())
+    }
     return error
   }
 
@@ -182,9 +184,11 @@ export class BrokerVerifier implements Verifier {
     // a token used in the moment it was made must not seem to be used before
     const at = access === undefined ? decidedAt : Math.max(decidedAt, access.issuedAt.getTime())
     const bearer = access ?? error?.bearer
-    const decision = { at, bearer, code: error?.code, status: error?.status ?? 200, request }
-    if (!scope?.includes(' ')) this.#activity?.record({ ...decision, scope })
-    else for (const one of scope.split(' ')) this.#activity?.record({ ...decision, scope: one })
+    const status = error?.status ?? 200
+    const scopes = scope?.includes(' ') ? scope.split(' ') : [scope]
+    for (const one of scopes) {
+      this.#activity?.record({ at, bearer, scope: one, code: error?.code, status, request })
+    }
   }
 
   #createKeys(broker: BrokerClient): KeySet {

@@ -44,7 +44,6 @@ export class RevocationSet {
    * issued after `forget_at` are new.
    */
   concerns(token: RevocableToken, now: number): boolean {
-    if (this.#size === 0) return false
     const { token: tokens, grant, subject, resource } = this.#forgetAt
     if (tokens.has(token.tokenId) || grant.has(token.grantId)) return true
     if (isCovered(subject.get(token.subject), token, now)) return true

@@ -1,10 +1,12 @@
 import type { TokenClaims } from './claims.ts'
 import type { KnownKey } from './key-set.ts'
+import type { RevocableToken } from './revocation-set.ts'
 
 /** A token whose signature, issuer and audience held for this verifier. Only its end can change that. */
 export interface CheckedToken {
   readonly claims: TokenClaims
   readonly key: KnownKey
+  readonly revocable: RevocableToken
   /** Turns true once and never false again. */
   isRevoked: boolean
 }

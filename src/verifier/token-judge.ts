@@ -145,7 +145,9 @@ export class TokenJudge {
     counters.signatureChecks += 1
     const claims = checkCandidate(candidate, key, policy)
     if (typeof claims === 'string') throw this.#refuse(claims)
-    return cache.put(digest, { claims, key, isRevoked: false })
+    const { tokenId, grantId, subject } = claims.access
+    const revocable = { tokenId, grantId, subject, issuedAt: claims.issuedAt * 1000 }
+    return cache.put(digest, { claims, key, revocable, isRevoked: false })
   }
 
   /** What may have changed since the token was checked: the time, and what was revoked. */
@@ -169,9 +171,11 @@ export class TokenJudge {
     if (proof !== undefined || claims.keyThumbprint !== undefined) {
       this.#requireProof(checked, token, proof, now)
     }
-    const time = laterTime(this.#parts.revocations?.feed.proof, now)
-    if (authentication !== undefined && !meetsAuthentication(claims, authentication, time)) {
-      throw stepUpRefusal(this.#facts(checked), authentication)
+    if (authentication !== undefined) {
+      const time = laterTime(this.#parts.revocations?.feed.proof, now)
+      if (!meetsAuthentication(claims, authentication, time)) {
+        throw stepUpRefusal(this.#facts(checked), authentication)
+      }
     }
     if (scope !== undefined && !holdsScope(claims.access.scopes, scope)) {
       throw this.#refuse('insufficient_scope', checked, { scope })
@@ -226,12 +230,10 @@ export class TokenJudge {
 }
 
 function isRevoked(
-  { claims }: CheckedToken,
+  { revocable }: CheckedToken,
   { feed, set }: RevocationSource,
   now: Reading,
 ): boolean {
-  const { tokenId, grantId, subject } = claims.access
-  const databaseTime = databaseTimeOf(feed.proof, now) ?? now.wall
-  const issuedAt = claims.issuedAt * 1000
-  return set.concerns({ tokenId, grantId, subject, issuedAt }, databaseTime)
+  if (set.size === 0) return false
+  return set.concerns(revocable, databaseTimeOf(feed.proof, now) ?? now.wall)
 }
