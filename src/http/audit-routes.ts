@@ -100,6 +100,7 @@ function addTextRoute(
     summary: route.summary,
     authentication: 'session',
     status: 200,
+    otherAnswers: { 'text/plain': z.string() },
     run: ({ ctx }) => route.run(ctx),
     render: (text) =>
       new Response(text, {

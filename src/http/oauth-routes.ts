@@ -1,4 +1,3 @@
-import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { type Actor, anonymous, type OperationContext } from '../context.ts'
 import { HallpassError, OAuthError } from '../errors.ts'
@@ -20,6 +19,7 @@ import {
 import { bearerOf } from './authentication.ts'
 import { clientFacts } from './client-facts.ts'
 import { readForm } from './form.ts'
+import { describeOAuth } from './oauth-description.ts'
 import { toJson } from './render.ts'
 import { type HttpEnvironment, newRouter, type Router } from './routing.ts'
 import type { HttpServices } from './services.ts'
@@ -142,65 +142,4 @@ function required(form: URLSearchParams, name: string): string {
 /** RFC 6749 §5.1: an answer with a token is stored nowhere. */
 function answerFresh(c: OAuthContext, answer: object): Response {
   return c.json(toJson(answer), 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
-}
-
-function describeOAuth(router: Router): void {
-  const error = {
-    description: 'Refused: an RFC 6749 §5.2 error',
-    content: {
-      'application/json': {
-        schema: z
-          .object({ error: z.string(), error_description: z.string() })
-          .openapi('OAuthError'),
-      },
-    },
-  }
-  const form = (schema: z.ZodObject) => ({
-    body: { content: { 'application/x-www-form-urlencoded': { schema } }, required: true },
-  })
-  const describe = (
-    method: 'get' | 'post',
-    path: string,
-    summary: string,
-    schema?: z.ZodObject,
-  ): void =>
-    router.openAPIRegistry.registerPath({
-      method,
-      path,
-      summary,
-      tags: ['OAuth'],
-      ...(schema === undefined ? {} : { request: form(schema) }),
-      responses: { 200: { description: 'Done' }, ...(method === 'post' ? { default: error } : {}) },
-    })
-  const text = z.string().optional()
-  describe(
-    'post',
-    '/oauth/token',
-    'A token for a client (RFC 6749 §4.1.3, §4.4; RFC 8707)',
-    z.object({
-      grant_type: z.enum(['client_credentials', 'authorization_code']),
-      scope: text,
-      resource: text,
-      client_id: text,
-      client_secret: text,
-      client_assertion: text,
-      client_assertion_type: text,
-      code: text,
-      redirect_uri: text,
-      code_verifier: text,
-    }),
-  )
-  describe(
-    'post',
-    '/oauth/introspect',
-    'Is this token good here? (RFC 7662)',
-    z.object({
-      token: z.string(),
-      scope: text,
-    }),
-  )
-  describe('post', '/oauth/revoke', 'Take a token back (RFC 7009)', z.object({ token: z.string() }))
-  describe('get', '/oauth/jwks', 'The keys that tokens are signed with (RFC 7517)')
-  describe('get', '/.well-known/oauth-authorization-server', 'Server metadata (RFC 8414)')
-  describe('get', '/.well-known/openid-configuration', 'The same document')
 }

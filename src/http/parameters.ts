@@ -4,7 +4,8 @@ import { z } from '@hono/zod-openapi'
 export const nameParameter = z
   .string()
   .max(254, 'must have at most 254 characters')
-  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters')
+  // no pattern of JSON Schema, which knows no flags
+  .refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'must not have control characters')
 
 /** `{reason}` of every act that stops or ends access; the operation checks its length and characters. */
 export const reasonBody = z.strictObject({ reason: z.string() })

@@ -63,6 +63,7 @@ export function reportRoutes(services: HttpServices): Router {
       window_days: z.number().int(),
       generated_at: z.iso.datetime(),
     }),
+    otherAnswers: { 'text/csv': z.string() },
     run: async ({ ctx, query: { window_days: windowDays, format, ...filter } }) => ({
       format,
       report: await reportUnusedPermissions(ctx, { ...filter, windowDays }),

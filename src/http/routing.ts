@@ -48,6 +48,8 @@ export interface Route<P, Q, B, T> {
   readonly status: 200 | 201 | 204
   readonly statusOf?: (output: T) => 200 | 201
   readonly answer?: z.ZodType
+  /** Other media types of the successful answer, for the description. */
+  readonly otherAnswers?: Readonly<Record<string, z.ZodType>>
   readonly limit?: LimitedAct
   readonly run: (call: RouteCall<P, Q, B>) => Promise<T>
   /** Domain output → what is sent; the default renders it whole. */
@@ -156,6 +158,11 @@ const problemSchema = z
     status: z.number(),
     code: z.string(),
     detail: z.string(),
+    errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+    reasons: z.array(z.object({ code: z.string(), message: z.string() })).optional(),
+    retry_after_seconds: z.number().optional(),
+    request_id: z.string().optional(),
+    client_id: z.string().optional(),
   })
   .openapi('Problem')
 
@@ -166,6 +173,18 @@ function describeRoute<
   T,
 >(router: Router, route: Route<P, Q, B, T>): void {
   const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
+  const others = Object.entries(route.otherAnswers ?? {}).map(([type, schema]) => [
+    type,
+    { schema },
+  ])
+  const content = {
+    ...(route.answer === undefined ? {} : json(route.answer)),
+    ...Object.fromEntries(others),
+  }
+  const done = {
+    description: 'Done',
+    ...(Object.keys(content).length === 0 ? {} : { content }),
+  }
   router.openAPIRegistry.registerPath({
     method: route.method,
     path: route.path,
@@ -178,10 +197,8 @@ function describeRoute<
       ...(route.body === undefined ? {} : { body: { content: json(route.body), required: true } }),
     },
     responses: {
-      [route.status]: {
-        description: 'Done',
-        ...(route.answer === undefined ? {} : { content: json(route.answer) }),
-      },
+      [route.status]: done,
+      ...(route.statusOf === undefined ? {} : { 200: { ...done, description: 'Done before' } }),
       default: {
         description: 'Refused: an RFC 9457 problem with a stable `code`',
         content: { 'application/problem+json': { schema: problemSchema } },
