@@ -6,19 +6,23 @@ import { stories, tell } from './stories.ts'
 
 const start = new Date('2026-03-02T09:00:00.000Z')
 
-it('a broker does what the contract says over HTTP and Postgres, in any story', async () => {
-  const answers = new Set<string>()
-  await fc.assert(
-    fc.asyncProperty(stories({ maxSteps: 30, withRestarts: true }), async (story) => {
-      const system = await BrokerSystem.start(start)
-      try {
-        await tell(story, system, start, answers)
-      } finally {
-        await system.stop()
-      }
-    }),
-    { ...modelSeed(), numRuns: 15 * modelEffort(), endOnFailure: !isShrinking() },
-  )
-  // two thousand stories meet about a hundred, see the other test
-  expect(answers.size).toBeGreaterThan(40)
-}, 300_000)
+it(
+  'a broker does what the contract says over HTTP and Postgres, in any story',
+  async () => {
+    const answers = new Set<string>()
+    await fc.assert(
+      fc.asyncProperty(stories({ maxSteps: 30, withRestarts: true }), async (story) => {
+        const system = await BrokerSystem.start(start)
+        try {
+          await tell(story, system, start, answers)
+        } finally {
+          await system.stop()
+        }
+      }),
+      { ...modelSeed(), numRuns: 15 * modelEffort(), endOnFailure: !isShrinking() },
+    )
+    // two thousand stories meet about a hundred, see the other test
+    expect(answers.size).toBeGreaterThan(40)
+  },
+  300_000 * modelEffort(),
+)

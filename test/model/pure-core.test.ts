@@ -74,17 +74,21 @@ const worthMeeting: Readonly<Record<string, readonly string[]>> = {
   ],
 }
 
-it('the deciding files do what the contract says, in any story', async () => {
-  const answers = new Set<string>()
-  await fc.assert(
-    fc.asyncProperty(stories({ maxSteps: 40, withRestarts: false }), (story) =>
-      tell(story, new PureSystem(start), start, answers),
-    ),
-    { ...modelSeed(), numRuns: 2_000 * modelEffort() },
-  )
-  const met = Object.entries(worthMeeting).map(([kind, codes]) => [
-    kind,
-    codes.filter((code) => answers.has(`${kind} ${code}`)),
-  ])
-  expect(Object.fromEntries(met)).toEqual(worthMeeting)
-}, 300_000)
+it(
+  'the deciding files do what the contract says, in any story',
+  async () => {
+    const answers = new Set<string>()
+    await fc.assert(
+      fc.asyncProperty(stories({ maxSteps: 40, withRestarts: false }), (story) =>
+        tell(story, new PureSystem(start), start, answers),
+      ),
+      { ...modelSeed(), numRuns: 2_000 * modelEffort() },
+    )
+    const met = Object.entries(worthMeeting).map(([kind, codes]) => [
+      kind,
+      codes.filter((code) => answers.has(`${kind} ${code}`)),
+    ])
+    expect(Object.fromEntries(met)).toEqual(worthMeeting)
+  },
+  300_000 * modelEffort(),
+)
