@@ -75,6 +75,7 @@ export class TokenJudge {
     options: VerifyOptions,
   ): Promise<CheckedToken> {
     await this.#parts.untilStarted()
+    if (this.#parts.isStopped()) throw this.#refuse('cannot_decide')
     const checked = this.#find(digest, token)
     if ('compact' in checked) return this.#judgeUnknownKey(checked, digest, token, options)
     return this.#judgeChecked(checked, digest, token, options)
@@ -116,13 +117,15 @@ export class TokenJudge {
     token: string,
     options: VerifyOptions,
   ): Promise<CheckedToken> {
-    const { revocations, whenCutOff, counters, isStopped } = this.#parts
+    const { revocations, whenCutOff, counters, cache, isStopped } = this.#parts
     const result = await revocations?.confirmation.confirm(digest, token, options.scope)
     if (isStopped()) throw this.#refuse('cannot_decide', checked)
     if (result === 'inactive') {
       checked.isRevoked = true
+      cache.put(digest, checked)
       throw this.#refuse('token_revoked', checked)
     }
+    if (!checked.key.isPublished) throw this.#refuse('signature_invalid')
     if (result === 'cut_off' && whenCutOff() === 'refuse') {
       throw this.#refuse('cannot_decide', checked)
     }
