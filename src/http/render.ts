@@ -20,11 +20,11 @@ export function toJson(value: unknown, isOpaque = false): Json {
   if (Array.isArray(value)) return value.map((item) => toJson(item, isOpaque))
   if (typeof value !== 'object') throw new TypeError(`cannot render a ${typeof value}`)
   const entries = value instanceof Map ? [...value.entries()] : Object.entries(value)
-  const rendered: { [key: string]: Json } = {}
-  for (const [key, member] of entries) {
-    if (member === undefined) continue
+  const rendered = entries.flatMap(([key, member]): [string, Json][] => {
+    if (member === undefined) return []
     const name = isOpaque ? String(key) : snakeCase(String(key))
-    rendered[name] = toJson(member, isOpaque || opaqueMembers.has(name))
-  }
-  return rendered
+    return [[name, toJson(member, isOpaque || opaqueMembers.has(name))]]
+  })
+  // as assignments would not, this keeps a member that is called __proto__
+  return Object.fromEntries(rendered)
 }
