@@ -1,17 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import pg from 'pg'
-import { type Broker, startBroker } from '../../src/broker.ts'
-import { type Config, readConfig } from '../../src/config.ts'
-import type { OperationContext } from '../../src/context.ts'
-import { jobTable } from '../../src/jobs/index.ts'
-import { createLog } from '../../src/log.ts'
-import { brokerEnvironment, freePort } from '../support/broker.ts'
 import { type Answer, type Client, call, clientWith, signIn } from '../support/client.ts'
-import { type SettableClock, settableClock } from '../support/context.ts'
-import { createTestDatabase, type TestDatabase } from '../support/postgres.ts'
+import { type ClockedBroker, startClockedBroker } from '../support/clocked-broker.ts'
 import type { Action, ActionOf, AskAction } from './actions.ts'
 import { admin, companyText, resources, workload, workloadOwner } from './company.ts'
 import { extensionReason, givenReason } from './reasons.ts'
@@ -30,21 +20,22 @@ interface Token {
 
 const signIns = new Set(['development-sign-in', 'sign-in'])
 /** What is done to tell a story, not in it. */
-const besideTheStory = new Set([...signIns, 'rotate-keys', 'retire-keys', 'ensure-signing-keys'])
-
-const trusted = { isTrusted: () => true, skewSeconds: () => 0 }
+const besideTheStory = new Set([
+  ...signIns,
+  'rotate-keys',
+  'retire-keys',
+  'ensure-signing-keys',
+  // about months of use, and tested where use is recorded
+  'report-unused',
+])
 
 /**
  * A broker of its own over a database of its own, reached over HTTP as people and machines reach it. Its clock
  * moves when a story says so; its jobs run when a story says so.
  */
 export class BrokerSystem implements System {
-  readonly #database: TestDatabase
+  readonly #broker: ClockedBroker
   readonly #owner: pg.Client
-  readonly #folder: string
-  readonly #config: Config
-  readonly #clock: SettableClock
-  #broker: Broker
   readonly #names = new Names()
   readonly #sessions = new Map<string, Client>()
   readonly #tokens: Token[] = []
@@ -52,59 +43,35 @@ export class BrokerSystem implements System {
   #entrySequence = '0'
   #eventSequence = '0'
 
-  private constructor(
-    parts: Readonly<{ database: TestDatabase; owner: pg.Client; folder: string; config: Config }>,
-    clock: SettableClock,
-    broker: Broker,
-  ) {
-    this.#database = parts.database
-    this.#owner = parts.owner
-    this.#folder = parts.folder
-    this.#config = parts.config
-    this.#clock = clock
+  private constructor(broker: ClockedBroker, owner: pg.Client) {
     this.#broker = broker
+    this.#owner = owner
   }
 
   static async start(at: Date): Promise<BrokerSystem> {
-    const database = await createTestDatabase()
-    const folder = mkdtempSync(join(tmpdir(), 'hallpass-model-'))
-    const catalogFile = join(folder, 'hallpass.yaml')
-    writeFileSync(catalogFile, companyText)
-    const environment = {
-      ...brokerEnvironment(database, await freePort(), folder),
-      HALLPASS_CONFIG: catalogFile,
-      // the quickest keys to make
-      HALLPASS_TOKEN_ALG: 'ES256',
-    }
-    const config = readConfig(environment, (path) => path === catalogFile)
-    const clock = settableClock(at)
-    const owner = new pg.Client(database.ownerConnection)
+    const broker = await startClockedBroker({ catalog: companyText, at })
+    const owner = new pg.Client(broker.database.ownerConnection)
     await owner.connect()
-    const broker = await startOver(config, clock)
-    const system = new BrokerSystem({ database, owner, folder, config }, clock, broker)
+    const system = new BrokerSystem(broker, owner)
     await system.#makeCredentials()
     return system
   }
 
   async stop(): Promise<void> {
-    await this.#broker.stop()
     await this.#owner.end()
-    await this.#database.drop()
-    rmSync(this.#folder, { recursive: true, force: true })
+    await this.#broker.stop()
   }
 
   async perform(action: Action): Promise<Outcome> {
     switch (action.kind) {
       case 'advance':
-        this.#clock.advance(action.seconds)
+        this.#broker.clock.advance(action.seconds)
         return { code: 'ok' }
       case 'run-jobs':
-        await this.#runJobs()
+        await this.#broker.runJobs()
         return { code: 'ok' }
       case 'restart':
-        await this.#broker.stop()
-        this.#clock.advance(1)
-        this.#broker = await startOver(this.#config, this.#clock)
+        await this.#broker.restart()
         return { code: 'ok' }
       case 'introspect':
         return { code: 'ok', isTokenActive: await this.#introspect(action) }
@@ -191,7 +158,7 @@ export class BrokerSystem implements System {
 
   #askBody(ask: AskAction): object {
     const start = ask.startsInSeconds
-    const startsAt = new Date(this.#clock.now().getTime() + (start ?? 0) * 1000)
+    const startsAt = new Date(this.#broker.clock.now().getTime() + (start ?? 0) * 1000)
     return {
       role: ask.role,
       scopes: ask.scopes,
@@ -335,21 +302,6 @@ export class BrokerSystem implements System {
     return credential
   }
 
-  async #runJobs(): Promise<void> {
-    const checkpointFile = join(this.#folder, 'audit-checkpoints')
-    for (const job of jobTable({ checkpointFile })) {
-      // about months of use, and tested where use is recorded
-      if (job.name === 'report-unused') continue
-      const actor = { kind: 'job', id: job.name, via: 'job' } as const
-      const ctx: OperationContext = {
-        ...this.#broker.services,
-        clockMonitor: trusted,
-        actor,
-      }
-      await job.run(ctx)
-    }
-  }
-
   async #newEntries(): Promise<readonly SeenEntry[]> {
     const { rows } = await this.#owner.query(
       'select * from audit_entry where sequence > $1 order by sequence',
@@ -372,7 +324,8 @@ export class BrokerSystem implements System {
 
   async #newEvents(): Promise<readonly SeenEvent[]> {
     const { rows } = await this.#owner.query(
-      'select type, order_key, sequence from outbox_event where sequence > $1 order by sequence',
+      `select type, order_key, sequence from outbox_event where sequence > $1 and type <> 'report.unused'
+       order by sequence`,
       [this.#eventSequence],
     )
     this.#eventSequence = rows.at(-1)?.sequence ?? this.#eventSequence
@@ -383,16 +336,6 @@ export class BrokerSystem implements System {
         : key.replace(/^fnd_.*/, 'finding'),
     }))
   }
-}
-
-function startOver(config: Config, clock: SettableClock): Promise<Broker> {
-  return startBroker(config, {
-    clock,
-    log: createLog(() => {}),
-    runsJobs: false,
-    // the clock is the story's, far from the database's
-    decorate: (services) => ({ ...services, clockMonitor: trusted }),
-  })
 }
 
 function byNumber(one: number, other: number): number {
