@@ -4,7 +4,7 @@ import { appendEntry, isLogWritable, sealLagSeconds } from './audit/index.ts'
 import { catalogFileStatus } from './catalog/index.ts'
 import { type Config, ConfigurationError, readConfig } from './config.ts'
 import type { Clock, Log, OperationContext } from './context.ts'
-import { MigrationFault } from './database/index.ts'
+import { areCommitsDurable, MigrationFault } from './database/index.ts'
 import { HallpassError } from './errors.ts'
 import { installationRoot } from './installation.ts'
 import { outboxStatus } from './notify/index.ts'
@@ -81,7 +81,7 @@ async function examineDatabase(config: Config, options: DoctorOptions): Promise<
       appendEntry(tx, access.ctx, { action: 'examine-installation', outcome: 'ok' }),
     )
     return [
-      ok('database', 'It answers, and has this release’s schema.'),
+      await attempt('database', () => databaseFinding(access.ctx)),
       clockFinding(access.ctx),
       await attempt('keys', () => keyFinding(access.ctx)),
       await attempt('catalog', () => catalogFinding(access.ctx, config)),
@@ -101,6 +101,19 @@ function unopenedFinding(error: Error): Finding {
         ? 'database_incompatible'
         : 'database_unreachable'
   return { check: 'database', status: 'fault', code, message: error.message }
+}
+
+async function databaseFinding(ctx: OperationContext): Promise<Finding> {
+  if (await ctx.database.read(areCommitsDurable)) {
+    return ok('database', 'It answers, has this release’s schema, and keeps what it acknowledged.')
+  }
+  return {
+    check: 'database',
+    status: 'fault',
+    code: 'commits_not_durable',
+    message:
+      'fsync or synchronous_commit is off, so a crash could lose an acknowledged revocation. Switch both on in Postgres.',
+  }
 }
 
 function pendingFinding(count: number): Finding {

@@ -10,6 +10,7 @@ export {
   type Transaction,
 } from './database.ts'
 export { DatabaseError } from './driver-errors.ts'
+export { areCommitsDurable } from './durability.ts'
 export { hasEmbeddedDatabase } from './embedded/index.ts'
 export {
   beginIdempotent,

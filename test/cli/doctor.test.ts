@@ -58,6 +58,15 @@ describe('doctor', () => {
     expect(ran.err).toBe('')
   })
 
+  it('calls it a fault when the database acknowledges what a crash can lose', async () => {
+    const database = await newDatabase()
+    await asOwner(database, `alter database ${database.name} set synchronous_commit = off`)
+    expect(finding(await doctor(database), 'database')).toMatchObject({
+      status: 'fault',
+      code: 'commits_not_durable',
+    })
+  })
+
   it('prints one aligned line for each check', async () => {
     const { out } = await openOperatorTerminal(broker.database).done('doctor')
     const lines = out.split('\n')
