@@ -25,6 +25,11 @@ export async function readRevocationSnapshot(
   const resource = resourceOf(ctx)
   const catalog = await ctx.database.read(catalogInForce)
   const whenCutOff = catalog.resources.get(resource)?.whenCutOff ?? 'refuse'
+  if (!feed.isFresh()) throw staleFeed()
+  // whoever asks measures from their question on: the answer must not be older
+  await feed.refresh().catch(() => {
+    throw staleFeed()
+  })
   const snapshot = feed.snapshot(resource)
   if (snapshot === undefined) throw staleFeed()
   return { ...snapshot, whenCutOff }

@@ -29,6 +29,11 @@ export interface RevocationFeed {
   isFresh(): boolean
   /** Undefined while the feed is not fresh. `resource` leaves out what concerns other resources alone. */
   snapshot(resource: string): FeedSnapshot | undefined
+  /**
+   * Reads the live set once more, so that the next snapshot is as of a time after this call; calls that wait at
+   * once share one reading. Rejects when it cannot be read.
+   */
+  refresh(): Promise<void>
   /** The live set itself, for checks in memory; only to be trusted while the feed is fresh. */
   readonly live: LiveRevocations
   subscribe(subscriber: FeedSubscriber): () => void
@@ -51,6 +56,8 @@ export function createRevocationFeed(
   const subscribers = new Set<FeedSubscriber>()
   let asOf: Date | undefined
   let isLoaded = false
+  /** Of the listening connection; undefined while there is none. */
+  let listening: symbol | undefined
   let listener: Listener | undefined
   let reread: NodeJS.Timeout | undefined
   // what is told is told one after the other, so that no heartbeat overtakes a revocation
@@ -68,11 +75,28 @@ export function createRevocationFeed(
     for (const subscriber of subscribers) subscriber.onRevoked(added)
   }
   const load = async () => {
+    const since = listening
     const { readAt, revocations } = await readLive(services)
     live.forget(readAt)
     take(revocations)
+    // what was read before, or without, this connection's LISTEN may lack what nobody told
+    if (since === undefined || since !== listening) return
     isLoaded = true
     asOf = later(asOf, readAt)
+  }
+  let refreshing: Promise<void> | undefined
+  const refresh = () => {
+    refreshing ??= new Promise((resolve, reject) => {
+      enqueue(async () => {
+        // whoever asks from here on needs a later reading
+        refreshing = undefined
+        await load().then(resolve, (error: unknown) => {
+          reject(error)
+          throw error
+        })
+      })
+    })
+    return refreshing
   }
   const lose = () => {
     const wasFresh = asOf !== undefined
@@ -82,28 +106,33 @@ export function createRevocationFeed(
   }
 
   const handlers = {
-    onConnected: () => enqueue(load),
+    onConnected: () => {
+      listening = Symbol()
+      enqueue(load)
+    },
     onNotified: (payload: string) =>
       enqueue(async () => {
         if (payload === reloadPayload) await load()
         else take(await readRevocations(services, payload.split(' ')))
       }),
-    onHeartbeat: (at: Date) =>
+    onHeartbeat: (at: Date) => {
+      const since = listening
       enqueue(() => {
-        if (!isLoaded) return
+        if (!isLoaded || since !== listening) return
         asOf = later(asOf, at)
         for (const subscriber of subscribers) subscriber.onHeartbeat(at)
-      }),
+      })
+    },
     onLost: () => {
+      listening = undefined
       lose()
-      // what waits in the queue belongs to the lost connection
-      enqueue(lose)
     },
   }
 
   return {
     live,
     isFresh: () => asOf !== undefined,
+    refresh,
     snapshot: (resource) =>
       asOf === undefined ? undefined : { revocations: live.concerning(resource), asOf },
     subscribe: (subscriber) => {

@@ -33,6 +33,8 @@ function feedThatChanges(changesAt: number): HttpServices['revocationFeed'] {
   let looks = 0
   return {
     ...feed,
+    isFresh: () => true,
+    refresh: async () => {},
     snapshot: () => {
       looks += 1
       return { revocations: looks >= changesAt ? [revocation] : [], asOf: at }
