@@ -48,7 +48,7 @@ export async function look<T>(
 }
 
 /** Refuses to decide while this replica's clock is more than 2 s from the database's, or unmeasured. */
-export function requireTrustedClock(ctx: OperationContext): void {
+export function requireTrustedClock(ctx: Pick<OperationContext, 'clockMonitor'>): void {
   if (ctx.clockMonitor.isTrusted()) return
   throw new HallpassError(
     'cannot_decide',

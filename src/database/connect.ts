@@ -19,7 +19,8 @@ export interface ConnectedDatabase {
   close(): Promise<void>
 }
 
-type DatabaseConfig = Pick<Config, 'databaseUrl' | 'ownerDatabaseUrl' | 'dataDirectory'>
+type DatabaseConfig = Pick<Config, 'databaseUrl' | 'ownerDatabaseUrl' | 'dataDirectory'> &
+  Partial<Pick<Config, 'directDatabaseUrl'>>
 
 /**
  * Connects to the configured Postgres, or starts the embedded one; migrates as the owner (unless
@@ -39,6 +40,8 @@ export async function connectDatabase(
       options.migrate === false ? { applied: 0 } : await runMigrations(server.owner, role)
     const database = openDatabase(server.application, {
       ...options,
+      // who names a direct address beside it goes through a pooler
+      isPooled: config.directDatabaseUrl !== undefined,
       onIdleError: (error) => log.warn({ error: error.name }, 'an idle database connection died'),
     })
     return {

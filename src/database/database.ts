@@ -21,6 +21,11 @@ export interface Database {
   read<T>(work: (db: Queryable) => Promise<T>): Promise<T>
   /** Runs `work` in one READ COMMITTED transaction; a deadlock runs it again, at most three times. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Behind a transaction pooler every transaction may meet another connection, where nothing is prepared: then a
+   * statement that is prepared for `read` goes without a name, which is ''.
+   */
+  statementName(name: string): string
   /** The database's own time. */
   now(): Promise<Date>
   close(): Promise<void>
@@ -50,7 +55,12 @@ const maxAttempts = 3
  */
 export function openDatabase(
   settings: ConnectionSettings,
-  options: { readonly maxConnections?: number; readonly onIdleError?: (error: Error) => void } = {},
+  options: {
+    readonly maxConnections?: number
+    readonly onIdleError?: (error: Error) => void
+    /** The settings lead to a transaction pooler (PgBouncer), not to Postgres itself. */
+    readonly isPooled?: boolean
+  } = {},
 ): Database {
   const pool = new pg.Pool({
     ...settings,
@@ -77,6 +87,7 @@ export function openDatabase(
   return {
     read: (work) => translated(() => work(db)),
     transaction: (work) => translated(() => withRetries(() => runTransaction(pool, work))),
+    statementName: (name) => (options.isPooled === true ? '' : name),
     now: async () =>
       translated(async () => {
         const { rows } = await db.execute<{ now: Date }>(sql`select clock_timestamp() as now`)

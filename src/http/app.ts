@@ -1,8 +1,8 @@
-import { bodyLimit } from 'hono/body-limit'
-import { secureHeaders } from 'hono/secure-headers'
 import { HallpassError } from '../errors.ts'
 import { answerError, answerProblem } from './answers.ts'
+import { limitBody } from './body-limit.ts'
 import { newRouter, type Router } from './routing.ts'
+import { addSecurityHeaders } from './security-headers.ts'
 import type { HttpServices } from './services.ts'
 
 const maxBodyBytes = 64 * 1024
@@ -22,17 +22,15 @@ export interface AppParts {
 export function createApp(services: HttpServices, parts: AppParts): Router {
   const app = newRouter()
   parts.first?.(app)
-  app.use(secureHeaders({ xFrameOptions: 'DENY' }))
+  app.use(addSecurityHeaders())
   app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: (c) =>
-        answerError(
-          c,
-          new HallpassError('too_large', `Send at most ${maxBodyBytes} bytes.`),
-          services.log,
-        ),
-    }),
+    limitBody(maxBodyBytes, (c) =>
+      answerError(
+        c,
+        new HallpassError('too_large', `Send at most ${maxBodyBytes} bytes.`),
+        services.log,
+      ),
+    ),
   )
   app.onError((error, c) => answerError(c, error, services.log))
   app.notFound((c) =>

@@ -9,7 +9,7 @@ import {
   redeemAuthorizationCode,
 } from '../identity/index.ts'
 import {
-  introspectToken,
+  introspectAsResource,
   issueClientCredentials,
   keySetMaxAgeSeconds,
   publishedKeys,
@@ -22,6 +22,7 @@ import { readForm } from './form.ts'
 import { describeOAuth } from './oauth-description.ts'
 import { toJson } from './render.ts'
 import { type HttpEnvironment, newRouter, type Router } from './routing.ts'
+import { answerJson } from './security-headers.ts'
 import type { HttpServices } from './services.ts'
 
 type OAuthContext = Context<HttpEnvironment>
@@ -80,12 +81,18 @@ async function answerToken(c: OAuthContext, services: HttpServices): Promise<Res
 }
 
 async function answerIntrospection(c: OAuthContext, services: HttpServices): Promise<Response> {
-  const resource = await authenticateResource(services, c.req.header('authorization') ?? '')
-  await services.rateLimits.consume('introspection', resource.id)
+  const authorization = c.req.header('authorization') ?? ''
   const form = await readForm(c)
-  const token = required(form, 'token')
-  const scope = formValue(form, 'scope')
-  return answerFresh(c, await introspectToken(as(services, resource), { token, scope }))
+  const token = formValue(form, 'token')
+  if (token === undefined) {
+    await authenticateResource(services, authorization)
+    throw missing('token')
+  }
+  const input = { authorization, token, scope: formValue(form, 'scope') }
+  const answer = await introspectAsResource(services, input, ({ id }) =>
+    services.rateLimits.consume('introspection', id),
+  )
+  return answerFresh(c, answer)
 }
 
 async function answerRevocation(c: OAuthContext, services: HttpServices): Promise<Response> {
@@ -135,11 +142,15 @@ function presentedBy(c: OAuthContext, form: URLSearchParams) {
 
 function required(form: URLSearchParams, name: string): string {
   const value = formValue(form, name)
-  if (value === undefined) throw new OAuthError('invalid_request', `Send ${name}.`)
+  if (value === undefined) throw missing(name)
   return value
+}
+
+function missing(name: string): OAuthError {
+  return new OAuthError('invalid_request', `Send ${name}.`)
 }
 
 /** RFC 6749 §5.1: an answer with a token is stored nowhere. */
 function answerFresh(c: OAuthContext, answer: object): Response {
-  return c.json(toJson(answer), 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
+  return answerJson(c, toJson(answer), 200, { 'Cache-Control': 'no-store', Pragma: 'no-cache' })
 }

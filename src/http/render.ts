@@ -4,8 +4,15 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 /** Members whose own keys are data and stay as they are. */
 const opaqueMembers = new Set(['details', 'data', 'scopes'])
 
+const mostNames = 1_000
+const snakeNames = new Map<string, string>()
+
 function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  const known = snakeNames.get(name)
+  if (known !== undefined) return known
+  const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  if (snakeNames.size < mostNames) snakeNames.set(name, snake)
+  return snake
 }
 
 /**

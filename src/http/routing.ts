@@ -10,10 +10,12 @@ import { type Authentication, authenticators } from './authentication.ts'
 import { readBody, readParameters, readQuery } from './input.ts'
 import type { LimitedAct } from './rate-limits.ts'
 import { toJson } from './render.ts'
+import { answerJson } from './security-headers.ts'
 import type { HttpServices } from './services.ts'
 
 export interface HttpEnvironment {
   Bindings: HttpBindings
+  Variables: { hasSecurityHeaders?: boolean }
 }
 
 export type Router = OpenAPIHono<HttpEnvironment>
@@ -89,24 +91,20 @@ export function addRoute<
       if (status === 204) return c.body(null, 204)
       const rendered = route.render === undefined ? output : route.render(output)
       if (rendered instanceof Response) return rendered
-      return noStore(c, toJson(rendered), status)
+      return answerJson(c, toJson(rendered), status, noStore)
     } catch (error) {
       if (!(error instanceof IdempotentReplay)) throw error
+      // also when the answer cannot be rebuilt
       c.header('Idempotent-Replayed', 'true')
       return answerAgain(c, call, route, error.answer)
     }
   })
 }
 
-function noStore(c: Context, body: unknown, status: ContentfulStatusCode): Response {
-  return c.body(JSON.stringify(body), status, {
-    'Content-Type': 'application/json',
-    'Cache-Control': 'no-store',
-  })
-}
+const noStore = { 'Cache-Control': 'no-store' }
 
 async function answerAgain<P, Q, B, T>(
-  c: Context,
+  c: Context<HttpEnvironment>,
   call: RouteCall<P, Q, B>,
   route: Route<P, Q, B, T>,
   answer: RecordedAnswer,
@@ -114,7 +112,8 @@ async function answerAgain<P, Q, B, T>(
   if (answer.status === 204) return c.body(null, 204)
   const body =
     route.replay === undefined ? answer.body : toJson(await route.replay(call, answer.body))
-  return noStore(c, body, answer.status as ContentfulStatusCode)
+  const headers = { ...noStore, 'Idempotent-Replayed': 'true' }
+  return answerJson(c, body, answer.status as ContentfulStatusCode, headers)
 }
 
 function limitKey(c: Context<HttpEnvironment>, actor: Actor, services: HttpServices): string {

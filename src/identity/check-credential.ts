@@ -1,4 +1,4 @@
-import { and, eq, isNull, lte, or } from 'drizzle-orm'
+import { and, eq, isNull, lte, or, type SQL, type SQLWrapper } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { clientCredentialTable } from '../database/schema/identity.ts'
 import type { PresentedSecret } from './basic-header.ts'
@@ -11,7 +11,27 @@ export interface CheckedCredential {
   readonly ownerName: string
 }
 
+/** What is stored of a live credential, as far as checking it needs. */
+export interface StoredCredential extends CheckedCredential {
+  readonly secretHash: Buffer
+  readonly lastUsedAt: Date | null
+}
+
 type CredentialServices = Pick<Services, 'clock' | 'database' | 'log'>
+
+/** For look-ups that find a credential beside something else; see `isCredentialOf`. */
+export const credentialColumns = {
+  clientId: clientCredentialTable.clientId,
+  ownerKind: clientCredentialTable.ownerKind,
+  ownerName: clientCredentialTable.ownerName,
+  secretHash: clientCredentialTable.secretHash,
+  lastUsedAt: clientCredentialTable.lastUsedAt,
+}
+
+/** The credential that goes by this name, unless it was deleted. */
+export function isCredentialOf(clientId: SQLWrapper | string): SQL | undefined {
+  return and(eq(clientCredentialTable.clientId, clientId), isNull(clientCredentialTable.deletedAt))
+}
 
 /** How often the last use is written, at most. */
 const lastUsedGranularityMilliseconds = 60_000
@@ -23,28 +43,26 @@ export async function checkCredential(
 ): Promise<CheckedCredential | undefined> {
   // Postgres text holds no NUL
   if (presented.clientId.includes('\0')) return undefined
-  const [row] = await ctx.database.read((db) =>
+  const [stored] = await ctx.database.read((db) =>
     db
-      .select({
-        clientId: clientCredentialTable.clientId,
-        ownerKind: clientCredentialTable.ownerKind,
-        ownerName: clientCredentialTable.ownerName,
-        secretHash: clientCredentialTable.secretHash,
-        lastUsedAt: clientCredentialTable.lastUsedAt,
-      })
+      .select(credentialColumns)
       .from(clientCredentialTable)
-      .where(
-        and(
-          eq(clientCredentialTable.clientId, presented.clientId),
-          isNull(clientCredentialTable.deletedAt),
-        ),
-      ),
+      .where(isCredentialOf(presented.clientId)),
   )
+  return compareCredential(ctx, presented, stored)
+}
+
+/** The same for a credential that was looked up already, if there is one. */
+export function compareCredential(
+  ctx: CredentialServices,
+  presented: PresentedSecret,
+  stored: StoredCredential | null | undefined,
+): CheckedCredential | undefined {
   // an unknown name costs the same comparison as a known one
-  const expected = row?.secretHash ?? hashSecret('')
-  if (!isSameHash(expected, hashSecret(presented.secret)) || row === undefined) return undefined
-  noteUse(ctx, row.clientId, row.lastUsedAt)
-  return { clientId: row.clientId, ownerKind: row.ownerKind, ownerName: row.ownerName }
+  const expected = stored?.secretHash ?? hashSecret('')
+  if (!isSameHash(expected, hashSecret(presented.secret)) || stored == null) return undefined
+  noteUse(ctx, stored.clientId, stored.lastUsedAt)
+  return { clientId: stored.clientId, ownerKind: stored.ownerKind, ownerName: stored.ownerName }
 }
 
 /** True while the credential is not deleted: long-lived streams ask again and close. */
@@ -56,9 +74,7 @@ export async function isCredentialLive(
     db
       .select({ clientId: clientCredentialTable.clientId })
       .from(clientCredentialTable)
-      .where(
-        and(eq(clientCredentialTable.clientId, clientId), isNull(clientCredentialTable.deletedAt)),
-      ),
+      .where(isCredentialOf(clientId)),
   )
   return rows.length === 1
 }

@@ -1,5 +1,9 @@
 export { authenticateClient } from './authenticate-client.ts'
-export { authenticateResource } from './authenticate-resource.ts'
+export {
+  authenticateResource,
+  presentedByResource,
+  resourceBehind,
+} from './authenticate-resource.ts'
 export { authenticateBrowser, authenticateSession } from './authenticate-session.ts'
 export {
   type AuthorizationFault,
@@ -8,7 +12,12 @@ export {
 } from './authorization-request.ts'
 export { beginSignIn, signInLifetimeSeconds } from './begin-sign-in.ts'
 export { checkAuthorization } from './check-authorization.ts'
-export { isCredentialLive } from './check-credential.ts'
+export {
+  credentialColumns,
+  isCredentialLive,
+  isCredentialOf,
+  type StoredCredential,
+} from './check-credential.ts'
 export { formValue } from './client-request.ts'
 export { type CreatedCredential, createCredential } from './create-credential.ts'
 export { type CreatedSession, createSession } from './create-session.ts'

@@ -8,7 +8,7 @@ export {
   revisionOf,
 } from './follow-revocations.ts'
 export { forgetTokens } from './forget-tokens.ts'
-export { introspectToken } from './introspect-token.ts'
+export { introspectAsResource, introspectToken } from './introspect-token.ts'
 export { publishedKeys } from './jwks.ts'
 export type { SigningKey } from './key-store.ts'
 export { listKeys } from './list-keys.ts'

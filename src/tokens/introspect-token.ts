@@ -1,8 +1,10 @@
-import type { OperationContext } from '../context.ts'
+import type { Actor, OperationContext, Services } from '../context.ts'
 import { OAuthError } from '../errors.ts'
+import { authenticateResource, presentedByResource, resourceBehind } from '../identity/index.ts'
 import { requireTrustedClock } from '../operation.ts'
-import { checkToken } from './check-token.ts'
-import { scopesOf } from './claims.ts'
+import { checkToken, isInForce, knownToken } from './check-token.ts'
+import { type AccessTokenClaims, scopesOf } from './claims.ts'
+import { introspectionFacts } from './introspection-facts.ts'
 
 /** The answer of RFC 7662 §2.2; times are seconds since the epoch. */
 export type Introspection =
@@ -22,6 +24,12 @@ export type Introspection =
       readonly grantId: string
     }
 
+/** What a resource asks. */
+export interface IntrospectionInput {
+  readonly token: string
+  readonly scope?: string | undefined
+}
+
 /**
  * Tells a resource whether a token is good on it (RFC 7662). Anything doubtful, foreign, ended or suspended is
  * `{active: false}`. `scope` names what the resource is about to enforce: the use of each of these scopes is
@@ -30,7 +38,7 @@ export type Introspection =
  */
 export async function introspectToken(
   ctx: OperationContext,
-  input: { readonly token: string; readonly scope?: string | undefined },
+  input: IntrospectionInput,
 ): Promise<Introspection> {
   if (ctx.actor.kind !== 'resource') {
     throw new OAuthError(
@@ -40,8 +48,41 @@ export async function introspectToken(
   }
   requireTrustedClock(ctx)
   const verified = await checkToken(ctx, input.token, ctx.actor.id)
-  if (verified === undefined) return { active: false }
-  const { claims } = verified
+  return verified === undefined ? { active: false } : activeAnswer(ctx, verified.claims, input)
+}
+
+/**
+ * The same for whoever brings this `Basic …` header: credential and token are looked up at once when this replica
+ * has checked the token before. `admit` may refuse a resource that has proved itself. Throws `unauthenticated`.
+ */
+export async function introspectAsResource(
+  ctx: Services,
+  input: IntrospectionInput & { readonly authorization: string },
+  admit: (resource: Actor) => Promise<void>,
+): Promise<Introspection> {
+  const presented = presentedByResource(input.authorization)
+  const known = knownToken(ctx, input.token)
+  if (known === undefined) {
+    // nobody makes us check a signature before they proved who they are
+    const actor = await authenticateResource(ctx, input.authorization)
+    await admit(actor)
+    return introspectToken({ ...ctx, actor }, input)
+  }
+  const { clientId } = presented
+  const facts = await introspectionFacts(ctx, { clientId, jti: known.claims.jti })
+  const actor = resourceBehind(ctx, presented, facts.credential)
+  await admit(actor)
+  requireTrustedClock(ctx)
+  return isInForce(known, facts.standing, actor.id, ctx.clock.now())
+    ? activeAnswer(ctx, known.claims, input)
+    : { active: false }
+}
+
+function activeAnswer(
+  ctx: Services,
+  claims: AccessTokenClaims,
+  input: IntrospectionInput,
+): Introspection {
   recordUse(ctx, claims.grant_id, scopesOf(claims.scope), input.scope)
   return {
     active: true,
@@ -60,7 +101,7 @@ export async function introspectToken(
 }
 
 function recordUse(
-  ctx: OperationContext,
+  ctx: Services,
   grantId: string,
   held: readonly string[],
   enforced: string | undefined,
