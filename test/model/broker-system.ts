@@ -1,5 +1,6 @@
 import { decodeJwt } from 'jose'
 import pg from 'pg'
+import { verifyLog } from '../../src/audit/reading/index.ts'
 import { type Answer, type Client, call, clientWith, signIn } from '../support/client.ts'
 import { type ClockedBroker, startClockedBroker } from '../support/clocked-broker.ts'
 import type { Action, ActionOf, AskAction } from './actions.ts'
@@ -60,6 +61,13 @@ export class BrokerSystem implements System {
   async stop(): Promise<void> {
     await this.#owner.end()
     await this.#broker.stop()
+  }
+
+  /** Whether the audit log, sealed to its end, is whole. */
+  async isLogIntact(): Promise<boolean> {
+    await this.#broker.runJobs()
+    const { isIntact } = await verifyLog(this.#broker.asOperator(), {})
+    return isIntact
   }
 
   async perform(action: Action): Promise<Outcome> {

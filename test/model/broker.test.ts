@@ -15,6 +15,7 @@ it(
         const system = await BrokerSystem.start(start)
         try {
           await tell(story, system, start, answers)
+          expect(await system.isLogIntact()).toBe(true)
         } finally {
           await system.stop()
         }

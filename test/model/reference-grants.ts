@@ -79,8 +79,8 @@ export function judgeMint(world: World, action: ActionOf<'mint'>): readonly stri
   const state = grantStateOf(world, grant)
   if (!isLiveState(state)) codes.push('grant_ended')
   else if (state !== 'active') codes.push('grant_not_active')
-  // times in a token are whole seconds: there would be none left
-  else if (grant.endsAt - world.now < 1000) codes.push('grant_not_active')
+  // times in a token are whole seconds, rounded down: it would be over before it is used
+  else if (inSeconds(grant.endsAt) * 1000 <= world.now) codes.push('grant_not_active')
   if (action.scopes?.some((scope) => !grant.scopes.includes(scope))) codes.push('wider_than_asked')
   const isRevoked = world.revocations.some(
     ({ target, forgetAt }) =>
@@ -93,7 +93,6 @@ export function judgeMint(world: World, action: ActionOf<'mint'>): readonly stri
 export function mint(world: World, action: ActionOf<'mint'>): Effect {
   const grant = world.grant(action.grant)
   const scopes = grant.scopes.filter((scope) => action.scopes?.includes(scope) ?? true)
-  const inSeconds = (instant: number) => Math.floor(instant / 1000)
   const until = Math.min(inSeconds(world.now) + grant.tokenSeconds, inSeconds(grant.endsAt))
   world.tokens.push({
     grant: action.grant,
@@ -106,6 +105,10 @@ export function mint(world: World, action: ActionOf<'mint'>): Effect {
     answer: { token: { scopes, expiresInSeconds: until - inSeconds(world.now) } },
     changes: [{ grant: action.grant }],
   }
+}
+
+function inSeconds(instant: number): number {
+  return Math.floor(instant / 1000)
 }
 
 export function introspect(world: World, { token, resource }: ActionOf<'introspect'>): Effect {

@@ -22,6 +22,7 @@ export interface ClockedBroker {
   runJobs(): Promise<void>
   /** Puts a catalog in force, as `hallpass catalog apply` does. */
   apply(content: string): Promise<void>
+  asOperator(): OperationContext
   stop(): Promise<void>
 }
 
@@ -77,6 +78,7 @@ export async function startClockedBroker(settings: {
     apply: async (content) => {
       await applyCatalog(contextOf('operator', 'tester'), { content, isForced: true })
     },
+    asOperator: () => contextOf('operator', 'tester'),
     stop: async () => {
       await broker.stop()
       await database.drop()
