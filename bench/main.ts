@@ -1,9 +1,11 @@
 import { benchAskApproveMint } from './ask-approve-mint.ts'
+import { benchExpiry } from './expiry.ts'
 import { benchIntrospection } from './introspection.ts'
 
 const benches: Readonly<Record<string, () => Promise<string>>> = {
   'ask-approve-mint': benchAskApproveMint,
   introspection: benchIntrospection,
+  expiry: benchExpiry,
 }
 
 function say(text: string): void {

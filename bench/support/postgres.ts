@@ -61,11 +61,12 @@ function databaseOf({ ownerUrl }: BenchDatabase): string {
   return new URL(ownerUrl).pathname.slice(1)
 }
 
-async function administer(url: string, statement: string): Promise<void> {
+/** Runs statements one after the other, each in a transaction of its own. */
+export async function administer(url: string, ...statements: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(statement)
+    for (const statement of statements) await client.query(statement)
   } finally {
     await client.end()
   }
