@@ -1,5 +1,5 @@
 // The whole story in a minute: a broker of its own, a protected service, three people. Nothing is left behind.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -188,8 +188,10 @@ async function main(): Promise<void> {
     }
     console.log('\nThat was it. Start your own with: npm start')
   } finally {
+    // where nobody else may pass, the database lies elsewhere and a link leads there
+    const database = realpathSync(join(folder, 'postgres'))
     await broker.stop()
-    rmSync(folder, { recursive: true, force: true })
+    for (const place of [database, folder]) rmSync(place, { recursive: true, force: true })
   }
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -9,6 +9,7 @@ import { startMain } from '../support/main-process.ts'
 import { until } from '../support/until.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hallpass-npm-start-'))
+chmodSync(folder, 0o711) // as root the server runs as nobody, who must pass
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** Pairs of a process and its parent; not every machine has `ps`. */

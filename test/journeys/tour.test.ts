@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -6,6 +6,7 @@ import { installationRoot } from '../../src/installation.ts'
 import { startMain } from '../support/main-process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hallpass-tour-test-'))
+chmodSync(folder, 0o711) // as root the server runs as nobody, who must pass
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('npm run tour', () => {
