@@ -35,8 +35,9 @@ async function revoke(resource: string | null = 'billing-api', seconds = 60): Pr
 const knows = (target: string) =>
   feed.live.isRevoked({ jti: 'jti', grantId: target, subject: 'alice@example.com', resource: 'x' })
 
-async function asOwner(statement: string): Promise<void> {
-  const client = new pg.Client(test.database.ownerConnection)
+/** A role may end its own connections. */
+async function asApplication(statement: string): Promise<void> {
+  const client = new pg.Client(test.database.applicationConnection)
   await client.connect()
   await client.query(statement)
   await client.end()
@@ -113,7 +114,7 @@ describe('the feed', () => {
         staleCount += 1
       },
     })
-    await asOwner(
+    await asApplication(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where application_name = 'hallpass-listener' and datname = current_database()`,
     )
