@@ -36,10 +36,26 @@ export interface Ids {
 
 /** In one process ids sort in the order of their making, within a millisecond and after a clock step too. */
 export function systemIds(clock: Clock): Ids {
-  const ulid = monotonicFactory()
+  const ulid = monotonicFactory(randomFractions())
   return {
     next: (prefix) => `${prefix}_${ulid(clock.now().getTime())}`,
     secret: () => randomBytes(32).toString('base64url'),
+  }
+}
+
+/**
+ * One of 256 equally likely fractions, from random bytes drawn many at a time: an id takes up to 16, and a draw for
+ * each costs as much as a statement.
+ */
+function randomFractions(): () => number {
+  let bytes = Buffer.alloc(0)
+  let used = 0
+  return () => {
+    if (used === bytes.length) {
+      bytes = randomBytes(1024)
+      used = 0
+    }
+    return bytes.readUInt8(used++) / 256
   }
 }
 

@@ -6,7 +6,7 @@ import { requestOf } from './load-request.ts'
 import type { AccessRequest, RecordedSeat } from './request.ts'
 
 /** What may change after a request was made; what was asked for never does. */
-type RequestChanges = Partial<
+export type RequestChanges = Partial<
   Pick<
     AccessRequest,
     'state' | 'scopes' | 'durationSeconds' | 'seats' | 'afterReview' | 'grantId' | 'decidedAt'

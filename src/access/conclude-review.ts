@@ -2,6 +2,7 @@ import type { Catalog } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
 import { HallpassError } from '../errors.ts'
+import { type EventFacts, emitEvents } from '../notify/index.ts'
 import { deniedBy } from './ask-refusals.ts'
 import { changeRequest } from './change-request.ts'
 import { isGranting } from './draft-request.ts'
@@ -11,7 +12,7 @@ import { grantApproved } from './grant-approved.ts'
 import type { LoadedRequest } from './load-request.ts'
 import { lockGrant } from './lock-grant.ts'
 import { type AccessRequest, moveRequest, type Review } from './request.ts'
-import { audienceOf, emitRequestEvent, orderKeyOf } from './request-events.ts'
+import { audienceOf, orderKeyOf, type RequestEventType, requestEvent } from './request-events.ts'
 import { requestFacts } from './request-refusals.ts'
 import { seatedNow } from './request-view.ts'
 import type { ReviewOutcome } from './review.ts'
@@ -21,8 +22,8 @@ type Accepted = Exclude<ReviewOutcome, { kind: 'refused' }>
 
 interface Concluded {
   readonly request: AccessRequest
-  /** Tells what became of the grant. */
-  readonly tell?: () => Promise<void>
+  /** What became of the grant. */
+  readonly event?: EventFacts
 }
 
 /**
@@ -41,31 +42,32 @@ export async function concludeReview(
 ): Promise<AccessRequest> {
   const { request } = reviewed
   const seats = seatedNow(catalog, situationOf(catalog, reviewed, now))
-  const { request: concluded, tell: tellGrant } =
+  const { request: concluded, event: grantEvent } =
     request.afterReview === 'open'
       ? { request: await concludeEmergency(tx, request, seats, outcome) }
       : outcome.kind === 'denied'
         ? { request: await deny(tx, request, now) }
         : await countApproval(tx, ctx, catalog, situation, seats, outcome, now)
   const orderKey = orderKeyOf(reviewed)
-  const tell = (type: Parameters<typeof emitRequestEvent>[2], more: object = {}) =>
-    emitRequestEvent(tx, ctx, type, concluded, orderKey, {
-      review_id: given.id,
-      reviewer: given.reviewer,
-      verdict: given.verdict,
-      ...more,
-    })
-  const audience = audienceOf(catalog, { ...reviewed, request: concluded }, now)
-  await tell('request.reviewed', { ...audience, is_narrowed: isNarrowed(outcome) })
-  if (request.afterReview === 'open') {
-    if (concluded.afterReview !== 'open') await tell('break_glass.reviewed')
-    // ended here, so that nobody hears of the end before its reason
-    if (concluded.afterReview === 'rejected') await endIfLive(tx, ctx, request.grantId, now)
-  } else if (concluded.state === 'denied') await tell('request.denied')
-  else if (concluded.state === 'approved') {
-    await tell('request.approved', { approved_by: seats.flatMap(({ approvedBy }) => approvedBy) })
-    await tellGrant?.()
+  const events: EventFacts[] = []
+  const tell = (type: RequestEventType, more: object = {}) => {
+    const { id: review_id, reviewer, verdict } = given
+    const data = { review_id, reviewer, verdict, ...more }
+    events.push(requestEvent(ctx, type, concluded, orderKey, data))
   }
+  const audience = audienceOf(catalog, { ...reviewed, request: concluded }, now)
+  tell('request.reviewed', { ...audience, is_narrowed: isNarrowed(outcome) })
+  if (request.afterReview === 'open') {
+    if (concluded.afterReview !== 'open') tell('break_glass.reviewed')
+  } else if (concluded.state === 'denied') tell('request.denied')
+  else if (concluded.state === 'approved') {
+    tell('request.approved', { approved_by: seats.flatMap(({ approvedBy }) => approvedBy) })
+    if (grantEvent !== undefined) events.push(grantEvent)
+  }
+  await emitEvents(tx, ctx, events)
+  // ended last, so that nobody hears of the end before its reason
+  const isRejected = request.afterReview === 'open' && concluded.afterReview === 'rejected'
+  if (isRejected) await endIfLive(tx, ctx, request.grantId, now)
   return concluded
 }
 
@@ -96,13 +98,9 @@ async function countApproval(
       },
     )
   }
-  const approved = await changeRequest(tx, request, {
-    ...outcome.terms,
-    seats,
-    state: moved(request, 'complete', now),
-    decidedAt: now,
-  })
-  return grantApproved(tx, ctx, catalog, decision.policy, approved, now)
+  const state = moved(request, 'complete', now)
+  const changes = { ...outcome.terms, seats, state, decidedAt: now }
+  return grantApproved(tx, ctx, catalog, decision.policy, request, changes, now)
 }
 
 async function deny(tx: Transaction, request: AccessRequest, now: Date): Promise<AccessRequest> {

@@ -11,6 +11,7 @@ import type { Transaction } from '../database/index.ts'
 import { accessRequestTable } from '../database/schema/access.ts'
 import { accessGrantTable } from '../database/schema/grants.ts'
 import { HallpassError } from '../errors.ts'
+import { lockActorFacts } from '../identity/index.ts'
 import { operate, requireTrustedClock } from '../operation.ts'
 import { durationFault, purposeFaults, refuseFaults } from './ask-input.ts'
 import { alreadyPending, deniedBy, reportNoReviewer, requireReviewers } from './ask-refusals.ts'
@@ -21,7 +22,6 @@ import { grantFacts, grantNotFound, requireMove } from './grant-refusals.ts'
 import { rightsOver } from './grant-rights.ts'
 import { lapseRequest } from './lapse-request.ts'
 import { isStoredPending, loadFacts, requestOf } from './load-request.ts'
-import { lockActor } from './lock-actor.ts'
 import { lockGrant } from './lock-grant.ts'
 import { type AccessRequest, effectiveState } from './request.ts'
 import { requestView } from './request-view.ts'
@@ -63,7 +63,7 @@ async function extend(
   ctx: OperationContext,
   input: ExtendGrantInput & Pick<Ask, 'ticket'>,
 ): Promise<SubmittedRequest> {
-  const subject = await lockActor(tx, ctx)
+  const subject = await lockActorFacts(tx, ctx)
   const catalog = await catalogInForce(tx.db)
   const held = await grantOfHolder(tx, catalog, subject, input.grantId)
   await lockResource(tx, held.resource, 'share')

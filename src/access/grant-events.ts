@@ -1,6 +1,6 @@
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
-import { type EventType, emitEvents } from '../notify/index.ts'
+import { type EventFacts, type EventType, emitEvents } from '../notify/index.ts'
 import type { Grant } from './grant.ts'
 
 /**
@@ -25,13 +25,26 @@ export async function emitGrantEvents(
   grants: readonly Grant[],
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
+  await emitEvents(
+    tx,
+    ctx,
+    grants.map((grant) => grantEvent(ctx, type, grant, more)),
+  )
+}
+
+/** What such an event says, for an act that emits it beside others. */
+export function grantEvent(
+  ctx: Pick<OperationContext, 'actor'>,
+  type: Extract<EventType, `grant.${string}`>,
+  grant: Grant,
+  more: Readonly<Record<string, unknown>> = {},
+): EventFacts {
   const { kind, id, via } = ctx.actor
-  const events = grants.map((grant) => ({
+  return {
     type,
     orderKey: grant.requestId,
     data: { ...dataOf(grant), actor: { kind, id, via }, ...more },
-  }))
-  await emitEvents(tx, ctx, events)
+  }
 }
 
 function dataOf(grant: Grant): Readonly<Record<string, unknown>> {

@@ -1,9 +1,10 @@
+import type { Catalog } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
 import { HallpassError } from '../errors.ts'
 import type { Grant } from './grant.ts'
 import { grantFacts, grantNotFound } from './grant-refusals.ts'
-import { type GrantRights, rightsOver } from './grant-rights.ts'
+import { type GrantRights, rightsOver, type Standing } from './grant-rights.ts'
 import { lockGrant } from './lock-grant.ts'
 import { standingOf } from './standing.ts'
 
@@ -38,10 +39,20 @@ export async function lockGrantAs(
   grantId: string,
   right: Exclude<keyof GrantRights, 'canSee'>,
 ): Promise<Grant> {
+  return (await lockGrantUnder(tx, ctx, grantId, right)).grant
+}
+
+/** The same, with the catalog that it was judged under. */
+export async function lockGrantUnder(
+  tx: Transaction,
+  ctx: OperationContext,
+  grantId: string,
+  right: Exclude<keyof GrantRights, 'canSee'>,
+): Promise<{ readonly grant: Grant; readonly catalog: Catalog; readonly standing: Standing }> {
   const { catalog, standing } = await standingOf(tx.db, ctx)
   const grant = await lockGrant(tx, grantId)
   const rights = rightsOver(catalog, standing, grant)
-  if (rights[right]) return grant
+  if (rights[right]) return { grant, catalog, standing }
   if (!rights.canSee) throw grantNotFound(grant)
   const { code, message } = refusals[right]
   throw new HallpassError(code, message, { refusal: grantFacts(grant) })

@@ -3,11 +3,11 @@ import { type Catalog, humanOf } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Queryable, Transaction } from '../database/index.ts'
 import { accessGrantTable } from '../database/schema/grants.ts'
-import { type EventType, emitEvent } from '../notify/index.ts'
+import { type EventFacts, type EventType, emitEvent } from '../notify/index.ts'
 import type { AccessRequest } from './request.ts'
 import { eligibleReviewers, policyNamed, type RequestFacts, situationOf } from './situation.ts'
 
-type RequestEventType = Extract<EventType, `request.${string}`> | 'break_glass.reviewed'
+export type RequestEventType = Extract<EventType, `request.${string}`> | 'break_glass.reviewed'
 
 /**
  * Tells those who listen what became of a request, with the ids and facts that a notifier needs to choose whom
@@ -22,7 +22,18 @@ export async function emitRequestEvent(
   orderKey: string,
   more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  await emitEvent(tx, ctx, {
+  await emitEvent(tx, ctx, requestEvent(ctx, type, request, orderKey, more))
+}
+
+/** What such an event says, for an act that emits it beside others. */
+export function requestEvent(
+  ctx: Pick<OperationContext, 'actor'>,
+  type: RequestEventType,
+  request: AccessRequest,
+  orderKey: string,
+  more: Readonly<Record<string, unknown>> = {},
+): EventFacts {
+  return {
     type,
     orderKey,
     data: {
@@ -45,7 +56,7 @@ export async function emitRequestEvent(
       actor: { kind: ctx.actor.kind, id: ctx.actor.id, via: ctx.actor.via },
       ...more,
     },
-  })
+  }
 }
 
 /** Whom to ask, and in which channel: for events that reviewers should see. */

@@ -4,13 +4,12 @@ import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
 import { reviewTable } from '../database/schema/access.ts'
 import { HallpassError } from '../errors.ts'
-import { lockSubject } from '../identity/index.ts'
+import { lockActorFacts, lockSubject } from '../identity/index.ts'
 import { operate, requireTrustedClock } from '../operation.ts'
 import { refuseFaults } from './ask-input.ts'
 import { concludeReview } from './conclude-review.ts'
 import { textFault, tidyText } from './free-text.ts'
 import { type LoadedRequest, loadFacts, lockRequest, readRequest } from './load-request.ts'
-import { lockActor } from './lock-actor.ts'
 import { effectiveState, type Review } from './request.ts'
 import { requestFacts, requestNotFound } from './request-refusals.ts'
 import { type RequestView, requestView } from './request-view.ts'
@@ -61,7 +60,7 @@ async function review(
   if (found === undefined) throw requestNotFound()
   // the requester's row and the resource first: what ends all of theirs waits, or was before
   const requester = await lockSubject(tx, found.subject, 'share')
-  const actor = await lockActor(tx, ctx)
+  const actor = await lockActorFacts(tx, ctx)
   await lockResource(tx, found.resource, 'share')
   const request = await lockRequest(tx, input.requestId)
   if (request === undefined) throw requestNotFound()

@@ -2,10 +2,11 @@ import { appendEntry } from '../audit/index.ts'
 import type { Catalog } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Transaction } from '../database/index.ts'
+import { emitEvents } from '../notify/index.ts'
 import { type Granting, insertRequest } from './draft-request.ts'
 import { grantApproved } from './grant-approved.ts'
 import type { LoadedRequest } from './load-request.ts'
-import { audienceOf, emitRequestEvent, orderKeyOf } from './request-events.ts'
+import { audienceOf, orderKeyOf, requestEvent } from './request-events.ts'
 
 /**
  * Stores a drafted request; where policy allows at once, opens its grant (or gives the extended one its time) in
@@ -23,19 +24,22 @@ export async function storeDraft(
   if (request === undefined) return undefined
   const isApproved = request.state === 'approved'
   const orderKey = orderKeyOf(draft)
-  await emitRequestEvent(tx, ctx, 'request.submitted', request, orderKey, {
-    ...audienceOf(catalog, draft, now),
-    decision: decision.outcome,
-  })
+  const events = [
+    requestEvent(ctx, 'request.submitted', request, orderKey, {
+      ...audienceOf(catalog, draft, now),
+      decision: decision.outcome,
+    }),
+  ]
   if (isApproved) {
-    const given = await grantApproved(tx, ctx, catalog, decision.policy, request, now)
+    const given = await grantApproved(tx, ctx, catalog, decision.policy, request, {}, now)
     request = given.request
-    await emitRequestEvent(tx, ctx, 'request.approved', request, orderKey, {
+    const approved = requestEvent(ctx, 'request.approved', request, orderKey, {
       approved_by: [],
       reasons: decision.reasons.map(({ code }) => code),
     })
-    await given.tell()
+    events.push(approved, given.event)
   }
+  await emitEvents(tx, ctx, events)
   await appendEntry(tx, ctx, {
     action: request.extendsGrantId === null ? 'submit-request' : 'extend-grant',
     outcome: 'ok',

@@ -11,6 +11,7 @@ import {
 import type { OperationContext } from '../context.ts'
 import type { Queryable, Transaction } from '../database/index.ts'
 import { accessRequestTable } from '../database/schema/access.ts'
+import { lockActorFacts } from '../identity/index.ts'
 import { operate, requireTrustedClock } from '../operation.ts'
 import { type AskInput, readAsk, refuseFaults, startTimeFault } from './ask-input.ts'
 import {
@@ -23,7 +24,6 @@ import {
 import { draftRequest, type Granting, isGranting } from './draft-request.ts'
 import { lapseRequest } from './lapse-request.ts'
 import { isStoredPending, loadFacts, requestOf } from './load-request.ts'
-import { lockActor } from './lock-actor.ts'
 import { type AccessRequest, effectiveState } from './request.ts'
 import { type RequestView, requestView } from './request-view.ts'
 import { lockResource } from './resource-lock.ts'
@@ -55,7 +55,7 @@ export async function submitRequest(
 }
 
 async function submit(tx: Transaction, ctx: OperationContext, ask: Ask): Promise<SubmittedRequest> {
-  const subject = await lockActor(tx, ctx)
+  const subject = await lockActorFacts(tx, ctx)
   const catalog = await catalogInForce(tx.db)
   const now = ctx.clock.now()
   refuseFaults([startTimeFault(ask.startsAt, now)])

@@ -1,5 +1,6 @@
-import { and, eq, isNull, lt } from 'drizzle-orm'
+import { and, eq, isNull, lt, sql } from 'drizzle-orm'
 import type { Actor, Services } from '../context.ts'
+import type { Database, Queryable } from '../database/index.ts'
 import { sessionTable, subjectTable } from '../database/schema/identity.ts'
 import { HallpassError } from '../errors.ts'
 import { hashSecret } from './secret.ts'
@@ -39,25 +40,40 @@ async function sessionActor(
   secret: string,
 ): Promise<Actor | undefined> {
   const now = ctx.clock.now()
-  const [row] = await ctx.database.read((db) =>
-    db
-      .select({
-        id: sessionTable.id,
-        subject: sessionTable.subject,
-        via: sessionTable.via,
-        lastSeenAt: sessionTable.lastSeenAt,
-        expiresAt: sessionTable.expiresAt,
-        endedAt: sessionTable.endedAt,
-        isDisabled: subjectTable.isDisabled,
-      })
-      .from(sessionTable)
-      .innerJoin(subjectTable, eq(subjectTable.id, sessionTable.subject))
-      .where(eq(sessionTable.secretHash, hashSecret(secret))),
-  )
+  const row = await sessionOf(ctx.database, hashSecret(secret))
   if (row === undefined || row.isDisabled || !isSessionLive(row, now)) return undefined
   if (!secret.startsWith(secretPrefix(row.via))) return undefined
   if (isLastSeenStale(row.lastSeenAt, now)) await touchSession(ctx, row.id, now)
   return { kind: subjectKind(row.subject), id: row.subject, via: row.via, sessionId: row.id }
+}
+
+const statements = new WeakMap<Database, ReturnType<typeof prepareSession>>()
+
+/** Asked before every call: a connection prepares it once. */
+async function sessionOf(database: Database, secretHash: Buffer) {
+  const [row] = await database.read((db) => {
+    const statement = statements.get(database) ?? prepareSession(db, database)
+    statements.set(database, statement)
+    return statement.execute({ secretHash })
+  })
+  return row
+}
+
+function prepareSession(db: Queryable, database: Database) {
+  return db
+    .select({
+      id: sessionTable.id,
+      subject: sessionTable.subject,
+      via: sessionTable.via,
+      lastSeenAt: sessionTable.lastSeenAt,
+      expiresAt: sessionTable.expiresAt,
+      endedAt: sessionTable.endedAt,
+      isDisabled: subjectTable.isDisabled,
+    })
+    .from(sessionTable)
+    .innerJoin(subjectTable, eq(subjectTable.id, sessionTable.subject))
+    .where(eq(sessionTable.secretHash, sql.placeholder('secretHash')))
+    .prepare(database.statementName('session'))
 }
 
 async function touchSession(ctx: AuthenticationServices, id: string, now: Date): Promise<void> {

@@ -38,4 +38,10 @@ export { ensureSubject, lockSubject } from './lock-subject.ts'
 export { redeemAuthorizationCode } from './redeem-authorization-code.ts'
 export { setDisabled } from './set-disabled.ts'
 export type { KnownSubject } from './subject.ts'
-export { actorFacts, claimHolders, knownSubjects, subjectFacts } from './subject-facts.ts'
+export {
+  actorFacts,
+  claimHolders,
+  knownSubjects,
+  lockActorFacts,
+  subjectFacts,
+} from './subject-facts.ts'

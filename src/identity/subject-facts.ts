@@ -1,9 +1,10 @@
 import { and, arrayOverlaps, asc, eq, gte, inArray } from 'drizzle-orm'
 import type { SubjectFacts } from '../catalog/index.ts'
 import type { OperationContext, Services } from '../context.ts'
-import type { Queryable } from '../database/index.ts'
+import type { Queryable, Transaction } from '../database/index.ts'
 import { subjectTable } from '../database/schema/identity.ts'
 import { HallpassError } from '../errors.ts'
+import { ensureSubject } from './lock-subject.ts'
 import { claimsLastMilliseconds, factsOf, type KnownSubject, unknownSubject } from './subject.ts'
 
 const columns = {
@@ -48,6 +49,30 @@ export async function actorFacts(
   db: Queryable,
   ctx: Pick<OperationContext, 'actor' | 'clock'>,
 ): Promise<SubjectFacts> {
+  return enabled(await subjectFacts(db, ctx, actingSubject(ctx)))
+}
+
+/**
+ * The same, with the row held to the end of the transaction: what it says stays so, and ending everything of the
+ * subject and acting happen one after another. A subject without a row gets one.
+ */
+export async function lockActorFacts(
+  tx: Transaction,
+  ctx: Pick<OperationContext, 'actor' | 'clock'>,
+): Promise<SubjectFacts> {
+  const id = actingSubject(ctx)
+  const lock = () =>
+    tx.db.select(columns).from(subjectTable).where(eq(subjectTable.id, id)).for('share')
+  let [row] = await lock()
+  if (row === undefined) {
+    await ensureSubject(tx, ctx, id)
+    row = (await lock())[0]
+  }
+  if (row === undefined) throw new Error('a subject that was ensured is not there')
+  return enabled(factsOf(row, ctx.clock.now()))
+}
+
+function actingSubject(ctx: Pick<OperationContext, 'actor'>): string {
   const { kind, id } = ctx.actor
   if (kind === 'anonymous') throw new HallpassError('unauthenticated', 'Sign in first.')
   if (kind !== 'person' && kind !== 'workload') {
@@ -55,17 +80,14 @@ export async function actorFacts(
       refusal: {},
     })
   }
-  const facts = await subjectFacts(db, ctx, id)
-  if (facts.isDisabled) {
-    throw new HallpassError(
-      'not_permitted',
-      'This subject is disabled. Ask an admin to enable it.',
-      {
-        refusal: { subject: id },
-      },
-    )
-  }
-  return facts
+  return id
+}
+
+function enabled(facts: KnownSubject): KnownSubject {
+  if (!facts.isDisabled) return facts
+  throw new HallpassError('not_permitted', 'This subject is disabled. Ask an admin to enable it.', {
+    refusal: { subject: facts.id },
+  })
 }
 
 /** The enabled people whom the identity provider put into any of these groups, at most 24 h ago; by id. */

@@ -1,5 +1,5 @@
 export { createConsoleNotifier } from './console-notifier.ts'
-export { type EventType, emitEvent, emitEvents } from './emit-event.ts'
+export { type EventFacts, type EventType, emitEvent, emitEvents } from './emit-event.ts'
 export { forgetEvents } from './forget-events.ts'
 export { DeliveryFailure, type Notifier, type OutboxEvent } from './notifier.ts'
 export { createOutbox, type Outbox } from './outbox.ts'

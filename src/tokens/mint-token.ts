@@ -3,18 +3,17 @@ import {
   type Grant,
   grantFacts,
   grantNotFound,
-  lockGrantAs,
+  lockGrantUnder,
   lockResource,
   refuseRecentlyRevoked,
   requireMove,
 } from '../access/index.ts'
 import { appendEntry } from '../audit/index.ts'
-import { catalogInForce } from '../catalog/index.ts'
 import type { OperationContext } from '../context.ts'
 import type { Queryable, Transaction } from '../database/index.ts'
 import { accessGrantTable, issuedTokenTable } from '../database/schema/grants.ts'
 import { HallpassError } from '../errors.ts'
-import { lockSubject, subjectFacts } from '../identity/index.ts'
+import { lockSubject } from '../identity/index.ts'
 import { operate, requireTrustedClock } from '../operation.ts'
 import { type AccessTokenClaims, claimsOf, clientIdOf } from './claims.ts'
 import { lockSigningKeys, signingKeys } from './key-store.ts'
@@ -94,13 +93,13 @@ async function recordToken(
   input: MintInput,
 ): Promise<RecordedToken> {
   const { subject, resource } = await whoseGrant(tx.db, input.grantId)
-  await lockSubject(tx, subject, 'share')
+  const { isDisabled } = await lockSubject(tx, subject, 'share')
   await lockResource(tx, resource, 'share')
-  const grant = await lockGrantAs(tx, ctx, input.grantId, 'isHolder')
+  const { grant, catalog, standing } = await lockGrantUnder(tx, ctx, input.grantId, 'isHolder')
+  if (standing.kind !== 'subject') throw new Error('only a subject can hold a grant')
   const now = ctx.clock.now()
   requireMove(grant, 'mint', now)
-  const catalog = await catalogInForce(tx.db)
-  const mintable = mintableScopes(catalog, await subjectFacts(tx.db, ctx, subject), grant)
+  const mintable = mintableScopes(catalog, { ...standing.facts, isDisabled }, grant)
   const scopes = chosenScopes(grant, mintable, input.scopes)
   await refuseRecentlyRevoked(tx, subject, resource, now)
   const claims = claimsOf({
